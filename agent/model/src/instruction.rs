@@ -58,8 +58,9 @@ pub struct Instruction {
 }
 
 impl Instruction {
-    /// Reads one instruction.
-    pub fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
+    /// Reads one instruction; `check` judges each task by its method's own table, with paths
+    /// relative to the task.
+    pub fn read(cursor: &Cursor<'_>, check: &TaskCheck<'_>) -> Result<Self, Refused> {
         let members = cursor.object()?;
         let execution = match members.optional("execution") {
             None => Execution::Sequential,
@@ -73,7 +74,7 @@ impl Instruction {
         Ok(Self {
             id: InstructionId::read(&members.required("id")?)?,
             timing: Timing::read(&members.required("timing")?)?,
-            tasks: read_tasks(&members)?,
+            tasks: read_tasks(&members, check)?,
             execution,
             precondition: members
                 .optional("precondition")
@@ -85,14 +86,17 @@ impl Instruction {
     }
 }
 
-fn read_tasks(members: &Members<'_>) -> Result<Vec<Task>, Refused> {
+/// Judges a task beyond its form: whether the method exists and its options hold.
+pub type TaskCheck<'a> = dyn Fn(&Task) -> Result<(), Refused> + 'a;
+
+fn read_tasks(members: &Members<'_>, check: &TaskCheck<'_>) -> Result<Vec<Task>, Refused> {
     let tasks = match (members.optional("task"), members.optional("tasks")) {
         (Some(_), Some(both)) => return Err(both.refuse("must not stand beside task")),
-        (Some(task), None) => vec![Task::read(&task)?],
+        (Some(task), None) => vec![Task::read(&task, check)?],
         (None, Some(tasks)) => tasks
             .array(MAX_TASKS)?
             .iter()
-            .map(Task::read)
+            .map(|task| Task::read(task, check))
             .collect::<Result<_, _>>()?,
         (None, None) => return Err(Refused::new(members.path_of("task"), "is missing")),
     };
@@ -111,17 +115,19 @@ fn read_tasks(members: &Members<'_>) -> Result<Vec<Task>, Refused> {
 }
 
 impl Task {
-    fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
+    fn read(cursor: &Cursor<'_>, check: &TaskCheck<'_>) -> Result<Self, Refused> {
         let members = cursor.object()?;
         let options = match members.optional("options") {
             Some(options) => options.object()?.map().clone(),
             None => Map::new(),
         };
-        Ok(Self {
+        let task = Self {
             id: TaskId::read(&members.required("id")?)?,
             method: members.required("method")?.text(64)?.to_owned(),
             options,
-        })
+        };
+        check(&task).map_err(|refused| refused.within(cursor.path()))?;
+        Ok(task)
     }
 }
 
@@ -150,12 +156,20 @@ impl InstructionSet {
     /// [`Refused`] when the document as a whole is not an instruction set; the agent then keeps the
     /// set it has.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+        Self::parse_checked(bytes, &|_| Ok(()))
+    }
+
+    /// Parses a set whose tasks `check` judges too: a task it refuses refuses its instruction.
+    ///
+    /// # Errors
+    /// As [`InstructionSet::parse`].
+    pub fn parse_checked(bytes: &[u8], check: &TaskCheck<'_>) -> Result<Self, Refused> {
         let document = read::json(bytes)?;
         let members = Cursor::root(&document).object()?;
         members.schema()?;
         let mut set = Self::default();
         for item in members.required("instructions")?.array(MAX_INSTRUCTIONS)? {
-            match Instruction::read(&item) {
+            match Instruction::read(&item, check) {
                 Ok(new) if set.instructions.iter().any(|known| known.id == new.id) => {
                     let path = format!("{}.id", item.path());
                     set.refused.push(RefusedInstruction {
@@ -275,6 +289,23 @@ mod tests {
             let set = parse(&json!([instruction]));
             assert!(set.instructions.is_empty(), "{member}");
         }
+    }
+
+    #[test]
+    fn glimpse_check_23_an_unknown_method_is_refused_and_said() {
+        let document = json!({"schema": 2, "instructions": [ping("a")]}).to_string();
+        let set = InstructionSet::parse_checked(document.as_bytes(), &|task| {
+            Err(Refused::new(
+                "method",
+                format!("{} is not offered here", task.method),
+            ))
+        })
+        .unwrap();
+        assert!(set.instructions.is_empty());
+        assert_eq!(
+            set.refused[0].refused.to_string(),
+            "instructions[0].task.method: ping is not offered here"
+        );
     }
 
     #[test]

@@ -29,15 +29,7 @@ impl PingFigures {
             let number = result.get(name).and_then(number)?;
             to_u32(number, 1.0)
         };
-        let mut rtts: Vec<u32> = result
-            .get("round_trip_ms")
-            .and_then(Value::as_array)
-            .map(|list| {
-                list.iter()
-                    .filter_map(|ms| to_u32(number(ms)?, 1000.0))
-                    .collect()
-            })
-            .unwrap_or_default();
+        let mut rtts = round_trips_us(result);
         rtts.sort_unstable();
         Self {
             destination: result
@@ -56,6 +48,19 @@ impl PingFigures {
             rtt_max_us: rtts.last().copied(),
         }
     }
+}
+
+/// The round-trip times of a ping result in microseconds, in their order.
+pub fn round_trips_us(result: &Map<String, Value>) -> Vec<u32> {
+    result
+        .get("round_trip_ms")
+        .and_then(Value::as_array)
+        .map(|list| {
+            list.iter()
+                .filter_map(|ms| to_u32(number(ms)?, 1000.0))
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 fn number(value: &Value) -> Option<f64> {

@@ -24,6 +24,11 @@ impl Timestamp {
         Self(micros.clamp(*BOUNDS.start(), *BOUNDS.end()))
     }
 
+    /// A whole second; the caller keeps to the years that RFC 3339 can write.
+    pub const fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds * SECOND)
+    }
+
     /// Microseconds since 1970, UTC.
     pub const fn as_micros(self) -> i64 {
         self.0
@@ -136,6 +141,11 @@ impl Zone {
     /// A POSIX TZ rule, as in a router's `system.timezone`: `CET-1CEST,M3.5.0,M10.5.0/3`.
     pub fn posix(rule: &str) -> Option<Self> {
         TimeZone::posix(rule).ok().map(Self)
+    }
+
+    /// Seconds east of UTC at `at`.
+    pub fn offset_seconds(&self, at: Timestamp) -> i32 {
+        self.0.to_offset(at.to_jiff()).seconds()
     }
 
     pub(crate) fn jiff(&self) -> &TimeZone {

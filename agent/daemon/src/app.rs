@@ -1,0 +1,346 @@
+//! The daemon put together.
+
+use crate::clock;
+use crate::daemon::{self, Daemon, Inboxes, Membership, Parts, Surroundings};
+use crate::executor::Executor;
+use crate::identity::{Identity, IdentityError, Store};
+use crate::local::history::{self, History};
+use crate::local::service::Service;
+use crate::local::socket;
+use crate::local::uci::{self, Settings};
+use crate::logger;
+use crate::random;
+use crate::spool::Spool;
+use crate::spooler::Spooler;
+use crate::tls;
+use crate::uplink::Contact;
+use crate::uplink::backoff::Backoff;
+use crate::uplink::enrol;
+use crate::uplink::http::{Client, Traffic};
+use crate::uplink::repository::Repository;
+use crate::uplink::supervisor::{Heard, Supervisor};
+use anyhow::{Context as _, Result};
+use glimpse_model::capability::Capabilities;
+use glimpse_model::time::{SECOND, Timestamp};
+use glimpse_model::timing::Timing;
+use glimpse_probe::registry::Registry;
+use hyper::body::Bytes;
+use nix::sys::stat::Mode;
+use ring::rand::SystemRandom;
+use rustls::ClientConfig;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Messages that may wait in a channel to the daemon.
+const WAITING: usize = 32;
+
+/// Where the agent's identity is kept.
+pub fn identity_store(settings: &Settings) -> Store {
+    Store::new(settings.controller.state_dir.join("identity"))
+}
+
+/// Reads the settings and logs what has no effect.
+///
+/// # Errors
+/// Section, option and value at fault.
+pub fn settings(config: &Path) -> Result<Settings> {
+    let (settings, warnings) = uci::load(config)?;
+    logger::start(settings.log.level);
+    for warning in warnings {
+        log::warn!("{}: {warning}", config.display());
+    }
+    Ok(settings)
+}
+
+/// Runs the daemon until it is told to stop.
+pub async fn run(config: PathBuf) -> Result<()> {
+    let settings = settings(&config)?;
+    nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
+    let run_dir = daemon::run_dir(&settings).to_owned();
+    for dir in [&settings.controller.state_dir, &run_dir] {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(dir)
+            .with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    let listener = socket::listen(&settings.local.socket)
+        .with_context(|| format!("cannot open {}", settings.local.socket.display()))?;
+    let spool = Spool::open(&settings.storage.spool_dir, daemon::spool_options(&settings))?;
+    let recovery = spool.recovery();
+    if recovery.entries > 0 || recovery.torn_bytes > 0 {
+        log::info!(
+            "{} records wait from before, {} bytes of an unfinished one were cut off",
+            recovery.entries,
+            recovery.torn_bytes
+        );
+    }
+
+    let (written_tx, written) = mpsc::unbounded_channel();
+    let spooler = Spooler::start(spool, written_tx).context("cannot start the spool's thread")?;
+    let (runs_tx, runs) = mpsc::channel(WAITING);
+    let executor = Executor::new(settings.limits.parallel.into(), runs_tx);
+    let (heard_tx, heard) = mpsc::channel(WAITING);
+    let (uploads_tx, uploads) = mpsc::channel(WAITING);
+    let (service, asked) = Service::new();
+    let (membership_tx, membership) = watch::channel(Membership::default());
+    let (settings_tx, reloads) = mpsc::channel(1);
+    let (stop_tx, stop) = oneshot::channel();
+    let (upload_tx, upload) = watch::channel(Timing::Immediate {});
+    let traffic = Arc::new(Traffic::default());
+    let registry = Arc::new(Registry::built_in());
+
+    let daemon = Daemon::new(Parts {
+        surroundings: Surroundings::new(Path::new("/"), &settings.controller.state_dir),
+        history: open_history(&settings),
+        registry: registry.clone(),
+        spooler: spooler.clone(),
+        traffic: traffic.clone(),
+        settings: settings.clone(),
+        upload: upload_tx,
+        executor,
+    })
+    .await;
+
+    tokio::spawn(socket::serve(listener, service));
+    tokio::spawn(signals(config, settings_tx, stop_tx));
+    let uplink = Uplink {
+        membership: membership_tx,
+        heard: heard_tx,
+        uploads: uploads_tx,
+        settings,
+        registry,
+        spooler,
+        upload,
+        traffic,
+    };
+    tokio::spawn(uplink.run());
+    let inboxes = Inboxes {
+        settings: reloads,
+        heard,
+        uploads,
+        runs,
+        written,
+        asked,
+        membership,
+        stop,
+    };
+    daemon.run(inboxes).await.context("the timer failed")
+}
+
+fn open_history(settings: &Settings) -> History {
+    let storage = &settings.storage;
+    let options = history::Options {
+        dir: storage.history_keep.then(|| storage.history_dir.clone()),
+        raw_bytes: usize::try_from(storage.history_raw_bytes).unwrap_or(usize::MAX),
+        ..history::Options::default()
+    };
+    let (history, error) = History::open(options, clock::now().as_micros());
+    if let Some(error) = error {
+        log::warn!("history: {error}");
+    }
+    history
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP reads the settings again; a fault in them is logged and the old
+/// ones stand.
+async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot::Sender<()>) {
+    let streams = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = streams else {
+        log::error!("this system hands out no signals");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match settings(&config) {
+                Ok(settings) => if reload.send(settings).await.is_err() {
+                    break;
+                },
+                Err(error) => log::error!("the old settings stand: {error:#}"),
+            },
+        }
+    }
+    // Nobody listens when the daemon has stopped by itself.
+    let _ = stop.send(());
+}
+
+/// What the two tasks of the JSON door are made of.
+struct Uplink {
+    settings: Settings,
+    registry: Arc<Registry>,
+    spooler: Spooler,
+    upload: watch::Receiver<Timing>,
+    traffic: Arc<Traffic>,
+    heard: mpsc::Sender<Heard>,
+    uploads: mpsc::Sender<Contact>,
+    membership: watch::Sender<Membership>,
+}
+
+impl Uplink {
+    /// Waits for an identity, then pulls, sends and renews for ever.
+    async fn run(self) {
+        let Some(url) = self.settings.controller.url.clone() else {
+            self.membership.send_replace(Membership {
+                error: Some("no controller is configured".to_owned()),
+                ..Membership::default()
+            });
+            return;
+        };
+        if !self.settings.consent.enabled {
+            self.membership.send_replace(Membership {
+                error: Some("the household has not agreed to measure for others".to_owned()),
+                ..Membership::default()
+            });
+            log::info!("no consent: nothing is sent or fetched");
+            return;
+        }
+        let store = identity_store(&self.settings);
+        let (identity, config) = self.wait_for_identity(&store).await;
+        log::info!(agent = identity.agent_id.as_str(); "enrolled with {url}");
+        let (tls_tx, tls) = watch::channel(config);
+        if let Err(error) = self.start(&url, &tls) {
+            log::error!("{error:#}");
+            return;
+        }
+        renewal(&url, &store, identity, &tls_tx, &self.membership).await;
+    }
+
+    fn start(&self, url: &str, tls: &watch::Receiver<Arc<ClientConfig>>) -> Result<()> {
+        let limits = daemon::limits(&self.settings, self.settings.limits.parallel.into());
+        let methods = self.registry.capabilities();
+        let capabilities = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
+        let capabilities = Bytes::from(serde_json::to_vec(&capabilities)?);
+        let configuration = daemon::last_configuration(&self.settings.controller.state_dir);
+        let repository = configuration.repository.clone().unwrap_or_else(|| url.to_owned());
+        let client = |base: &str| Client::new(base, tls.clone(), self.traffic.clone());
+        let supervisor = Supervisor::new(
+            client(url)?,
+            self.heard.clone(),
+            capabilities,
+            configuration,
+        );
+        let repository = Repository::new(
+            client(&repository)?,
+            self.spooler.clone(),
+            self.upload.clone(),
+            self.uploads.clone(),
+        );
+        tokio::spawn(supervisor.run());
+        tokio::spawn(repository.run());
+        Ok(())
+    }
+
+    /// Looks for an identity until there is one: `enrol` may be run at any time.
+    async fn wait_for_identity(&self, store: &Store) -> (Identity, Arc<ClientConfig>) {
+        loop {
+            match load(store) {
+                Ok((identity, config)) => {
+                    self.membership.send_replace(membership(&identity, None));
+                    return (identity, config);
+                }
+                Err(error) => {
+                    let said = Some(format!("{error:#}"));
+                    if self.membership.borrow().error != said {
+                        log::warn!("{error:#}");
+                        self.membership.send_replace(Membership { error: said, ..Membership::default() });
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+}
+
+fn load(store: &Store) -> Result<(Identity, Arc<ClientConfig>)> {
+    let identity = store.load(&SystemRandom::new())?;
+    let config = tls::steady(&identity, clock::now().as_micros() / SECOND)?;
+    Ok((identity, config))
+}
+
+fn membership(identity: &Identity, error: Option<String>) -> Membership {
+    Membership {
+        agent: Some(identity.agent_id.clone()),
+        valid_until: Some(Timestamp::from_micros(identity.validity.not_after.saturating_mul(SECOND))),
+        error,
+    }
+}
+
+/// Renews the certificate when two thirds of its life have passed, and takes over one that was
+/// enrolled anew meanwhile.
+async fn renewal(
+    url: &str,
+    store: &Store,
+    mut identity: Identity,
+    tls_tx: &watch::Sender<Arc<ClientConfig>>,
+    membership_tx: &watch::Sender<Membership>,
+) {
+    let seed = random::seed();
+    let mut backoff = Backoff::default();
+    loop {
+        let due = Timestamp::from_micros(identity.renew_at(seed).saturating_mul(SECOND));
+        let wait = clock::duration(due.since(clock::now())).min(Duration::from_mins(1));
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+            if let Some((newer, config)) = enrolled_anew(store, &identity) {
+                log::info!(agent = newer.agent_id.as_str(); "the certificate was replaced from outside");
+                membership_tx.send_replace(membership(&newer, None));
+                tls_tx.send_replace(config);
+                identity = newer;
+            }
+            continue;
+        }
+        let config = tls_tx.borrow().clone();
+        match renew(url, config, &identity, store).await {
+            Ok((newer, config)) => {
+                log::info!(agent = newer.agent_id.as_str(); "certificate renewed");
+                backoff.reset();
+                membership_tx.send_replace(membership(&newer, None));
+                tls_tx.send_replace(config);
+                identity = newer;
+            }
+            Err(error) => {
+                let wait = backoff.failed(random::number(), None);
+                log::warn!("cannot renew the certificate: {error:#}; next attempt in {} s", wait.as_secs().max(1));
+                membership_tx.send_replace(membership(&identity, Some(format!("{error:#}"))));
+                tokio::time::sleep(wait).await;
+                if let Some((newer, config)) = enrolled_anew(store, &identity) {
+                    membership_tx.send_replace(membership(&newer, None));
+                    tls_tx.send_replace(config);
+                    identity = newer;
+                }
+            }
+        }
+    }
+}
+
+async fn renew(
+    url: &str,
+    config: Arc<ClientConfig>,
+    identity: &Identity,
+    store: &Store,
+) -> Result<(Identity, Arc<ClientConfig>)> {
+    let newer = enrol::renew(url, config, identity, store).await?;
+    let config = tls::steady(&newer, clock::now().as_micros() / SECOND)?;
+    Ok((newer, config))
+}
+
+/// An identity in the store that is not the one in use: the household ran `enrol` again.
+fn enrolled_anew(store: &Store, identity: &Identity) -> Option<(Identity, Arc<ClientConfig>)> {
+    match load(store) {
+        Ok((found, config)) if found.chain != identity.chain => Some((found, config)),
+        Ok(_) => None,
+        Err(error) => {
+            if error.downcast_ref::<IdentityError>().is_some() {
+                log::debug!("identity: {error:#}");
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `glimpse-agent enrol`.
+
+use super::arguments::Enrol;
+use super::{Exit, Failure, print, print_json};
+use crate::uplink::enrol::{self, EnrolError, FirstContact};
+use crate::{app, files};
+use glimpse_model::time::{SECOND, Timestamp};
+use serde_json::json;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Where systems keep the roots they trust.
+const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
+
+const BUNDLE_LIMIT: u64 = 4 << 20;
+const TOKEN_LIMIT: u64 = 1024;
+
+pub(super) async fn run(request: Enrol, config: &Path, json: bool) -> Result<Exit, Failure> {
+    let settings = app::settings(config)?;
+    let token = read_token(&request.token_file)?;
+    let bundle;
+    let first = match &request.fingerprint {
+        Some(text) => FirstContact::Fingerprint(text.parse().map_err(|_| Failure {
+            exit: Exit::Usage,
+            line: format!("'{text}' is no fingerprint: it has the form sha256: and 64 hex digits"),
+        })?),
+        None => {
+            bundle = system_bundle()?;
+            FirstContact::SystemRoots(&bundle)
+        }
+    };
+    let store = app::identity_store(&settings);
+    let identity = enrol::enrol(&request.controller, &token, first, &store)
+        .await
+        .map_err(explain)?;
+    let until = Timestamp::from_micros(identity.validity.not_after.saturating_mul(SECOND));
+    if json {
+        return print_json(&json!({"agent": identity.agent_id, "certificate_until": until,
+            "ca_fingerprint": identity.trust.fingerprint().to_string()}));
+    }
+    print(&format!(
+        "Enrolled as {} with {}; the certificate holds until {until} and renews itself.\n",
+        identity.agent_id, request.controller
+    ))
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text)?;
+        text
+    } else {
+        let bytes = files::read_bounded(path, TOKEN_LIMIT)
+            .map_err(|error| Failure::failed(format_args!("cannot read {}: {error}", path.display())))?;
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok(text.trim().to_owned())
+}
+
+fn system_bundle() -> Result<Vec<u8>, Failure> {
+    BUNDLES
+        .iter()
+        .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
+        .ok_or_else(|| {
+            Failure::failed(
+                "this system has no roots that could verify the controller: give --ca-fingerprint sha256:…",
+            )
+        })
+}
+
+fn explain(error: EnrolError) -> Failure {
+    let exit = match &error {
+        EnrolError::Http(http) if http.refusal().is_none() => Exit::Unreachable,
+        _ => Exit::Failed,
+    };
+    Failure {
+        exit,
+        line: error.to_string(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The daemon's answers in words.
+
+use super::{Exit, Failure, print, print_json};
+use crate::{clock, daemon};
+use glimpse_model::capability::Capabilities;
+use glimpse_model::time::{SECOND, Timestamp};
+use glimpse_probe::registry::Registry;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Works without a daemon; the limits are those of the settings, where they can be read.
+pub(super) fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
+    let settings = crate::local::uci::load(config).map(|(settings, _)| settings).unwrap_or_default();
+    let limits = daemon::limits(&settings, settings.limits.parallel.into());
+    let methods = Registry::built_in().capabilities();
+    let document = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
+    if json {
+        return print_json(&serde_json::to_value(&document).unwrap_or(Value::Null));
+    }
+    let mut text = String::new();
+    for method in &document.methods {
+        let _ = writeln!(text, "{}", method.name);
+        for (name, schema) in method.options["properties"].as_object().into_iter().flatten() {
+            let help = schema["description"].as_str().unwrap_or("");
+            let _ = writeln!(text, "  {name:<18} {:<28} {help}", bounds(schema));
+        }
+    }
+    print(&text)
+}
+
+fn bounds(schema: &Value) -> String {
+    let unit = schema["unit"].as_str().map(|unit| format!(" {unit}")).unwrap_or_default();
+    let default = match &schema["default"] {
+        Value::Null => "required".to_owned(),
+        Value::String(text) if text.is_empty() => String::new(),
+        Value::String(text) => format!("[{text}]"),
+        other => format!("[{other}]"),
+    };
+    let range = match (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {
+        (Some(min), Some(max)) => format!("{min}..{max}{unit} "),
+        _ => match schema["enum"].as_array() {
+            Some(words) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                format!("{} ", words.join("|"))
+            }
+            None => String::new(),
+        },
+    };
+    format!("{range}{default}")
+}
+
+pub(super) fn status(status: &Value) -> String {
+    let mut text = String::new();
+    let controller = &status["controller"];
+    let agent = match (controller["agent"].as_str(), controller["url"].as_str()) {
+        (Some(agent), Some(url)) => format!(
+            "{agent}, enrolled with {url} until {}",
+            controller["certificate_until"].as_str().unwrap_or("?")
+        ),
+        (None, Some(url)) => format!("not enrolled with {url}"),
+        _ => "alone: no controller is configured".to_owned(),
+    };
+    line(&mut text, "agent", &agent);
+    if let Some(error) = controller["error"].as_str() {
+        line(&mut text, "", error);
+    }
+    line(&mut text, "controller", &contact(&controller["instructions"]));
+    line(&mut text, "repository", &contact(&controller["results"]));
+    let instructions = &status["instructions"];
+    let next = time(&instructions["next"]).map_or_else(
+        || "nothing planned".to_owned(),
+        |next| format!("next {}", relative(next)),
+    );
+    line(&mut text, "instructions", &format!("{} in force, {next}", instructions["in_force"]));
+    if let Some(error) = instructions["error"].as_str() {
+        line(&mut text, "", &format!("the last set was not understood: {error}"));
+    }
+    let measurements = &status["measurements"];
+    line(
+        &mut text,
+        "measurements",
+        &format!("{} running, {} waiting", measurements["running"], measurements["waiting"]),
+    );
+    let spool = &status["spool"];
+    let oldest = time(&spool["oldest"]).map_or_else(String::new, |oldest| format!(", oldest {}", relative(oldest)));
+    line(&mut text, "results", &format!("{} waiting to be sent{oldest}", spool["waiting"]));
+    if spool["held_in_memory"].as_u64().is_some_and(|held| held > 0) {
+        line(&mut text, "", &format!("{} of them in memory: no space on the device", spool["held_in_memory"]));
+    }
+    for rejected in spool["rejected"].as_array().into_iter().flatten() {
+        let reason = rejected["reason"].as_str().unwrap_or("");
+        line(&mut text, "rejected", &format!("{}: {reason}", rejected["id"].as_str().unwrap_or("")));
+    }
+    text
+}
+
+fn contact(contact: &Value) -> String {
+    let last = time(&contact["last_success"])
+        .map_or_else(|| "no contact yet".to_owned(), |at| format!("last contact {}", relative(at)));
+    match contact["error"].as_str() {
+        None => last,
+        Some(error) => {
+            let next = time(&contact["next_attempt"])
+                .map_or_else(String::new, |at| format!("; next try {}", relative(at)));
+            format!("{error} ({last}{next})")
+        }
+    }
+}
+
+pub(super) fn results(answer: &Value) -> String {
+    let mut text = String::new();
+    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if results.is_empty() {
+        text.push_str("nothing has been measured yet\n");
+        return text;
+    }
+    let _ = writeln!(text, "{:<20} {:<10} {:<8} {:<24} result", "time", "method", "status", "target");
+    for result in results {
+        let field = |name: &str| result[name].as_str().unwrap_or("");
+        let at = [field("end_time"), field("planned_time")].into_iter().find(|at| !at.is_empty());
+        let at = at.and_then(Timestamp::parse).map(whole_second).unwrap_or_default();
+        let target = result["probe_result"]["destination_ip"].as_str().unwrap_or("");
+        let figures = match (
+            result["probe_result"]["round_trip_avg"].as_f64(),
+            result["probe_result"]["round_trip_loss"].as_f64(),
+        ) {
+            (Some(avg), Some(loss)) => format!("{avg:.3} ms, {:.0} % lost", loss * 100.0),
+            (None, Some(_)) => "no answer".to_owned(),
+            _ => field("error").to_owned(),
+        };
+        let (method, status) = (field("method"), field("status"));
+        let _ = writeln!(text, "{at:<20} {method:<10} {status:<8} {target:<24} {figures}");
+    }
+    text
+}
+
+pub(super) fn budget(answer: &Value) -> String {
+    let mut text = String::new();
+    for (label, name) in [("fixed line", "fixed"), ("mobile line", "mobile")] {
+        let account = &answer[name];
+        let (used, cap) = (bytes(&account["used_bytes"]), bytes(&account["cap_bytes"]));
+        let month = account["month"].as_str().unwrap_or("");
+        line(&mut text, label, &format!("{used} of {cap} donated in {month}"));
+    }
+    line(&mut text, "own tests", &format!("{} (not capped)", bytes(&answer["own_bytes"])));
+    line(&mut text, "controller", &format!("{} exchanged (not capped)", bytes(&answer["control_bytes"])));
+    text
+}
+
+pub(super) fn schedules(answer: &Value) -> String {
+    let mut text = String::new();
+    let schedules = answer["schedules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if schedules.is_empty() {
+        text.push_str("nothing is planned\n");
+    }
+    for schedule in schedules {
+        let methods: Vec<&str> =
+            schedule["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let next = time(&schedule["next"]).map_or_else(|| "never again".to_owned(), relative);
+        let id = schedule["id"].as_str().unwrap_or("");
+        let _ = writeln!(text, "{id:<24} {:<32} next {next}", methods.join(", "));
+    }
+    text
+}
+
+fn line(text: &mut String, label: &str, words: &str) {
+    let _ = writeln!(text, "{label:<13} {words}");
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    Timestamp::parse(value.as_str()?)
+}
+
+fn whole_second(at: Timestamp) -> String {
+    let micros = at.as_micros();
+    Timestamp::from_micros(micros - micros.rem_euclid(SECOND)).to_string()
+}
+
+/// `12 minutes ago`, `in 30 seconds`.
+fn relative(at: Timestamp) -> String {
+    let seconds = at.since(clock::now()) / SECOND;
+    let (n, unit) = match seconds.unsigned_abs() {
+        n @ 0..=119 => (n, "second"),
+        n @ 120..=7199 => (n / 60, "minute"),
+        n @ 7200..=172_799 => (n / 3600, "hour"),
+        n => (n / 86_400, "day"),
+    };
+    let s = if n == 1 { "" } else { "s" };
+    match seconds {
+        0 => "now".to_owned(),
+        1.. => format!("in {n} {unit}{s}"),
+        _ => format!("{n} {unit}{s} ago"),
+    }
+}
+
+/// Bytes with two to three significant digits.
+fn bytes(value: &Value) -> String {
+    let bytes = value.as_u64().unwrap_or(0);
+    let tenths = |unit: u64| (bytes.saturating_mul(10) / unit / 10, bytes.saturating_mul(10) / unit % 10);
+    match bytes {
+        0..=999 => format!("{bytes} B"),
+        1000..=999_999 => format!("{}.{} kB", tenths(1000).0, tenths(1000).1),
+        1_000_000..=999_999_999 => format!("{}.{} MB", tenths(1_000_000).0, tenths(1_000_000).1),
+        _ => format!("{}.{} GB", tenths(1_000_000_000).0, tenths(1_000_000_000).1),
+    }
+}

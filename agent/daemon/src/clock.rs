@@ -1,0 +1,115 @@
+//! The edge to the system's clocks.
+
+use glimpse_model::time::{SECOND, Timestamp};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+
+/// When this source was written: a clock that shows an earlier time has not been set.
+/// 2026-11-01T00:00:00Z.
+pub const WRITTEN: Timestamp = Timestamp::from_unix_seconds(1_793_491_200);
+
+/// The wall clock.
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub fn now() -> Timestamp {
+    let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
+    };
+    Timestamp::from_micros(micros)
+}
+
+/// A steady clock, for durations.
+#[expect(clippy::disallowed_methods, reason = "this is the edge")]
+pub fn steady() -> Instant {
+    Instant::now()
+}
+
+/// Whether a wall clock that shows `now` can be believed: routers boot without one.
+pub fn is_trusted(now: Timestamp) -> bool {
+    now >= WRITTEN
+}
+
+/// A timer on the wall clock that also wakes when the clock is set.
+#[derive(Debug)]
+pub struct Alarm {
+    timer: AsyncFd<Timer>,
+}
+
+/// A timer as the runtime wants its file descriptors.
+#[derive(Debug)]
+struct Timer(TimerFd);
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl Alarm {
+    /// A timer that is not set.
+    pub fn new() -> io::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = Timer(TimerFd::new(ClockId::CLOCK_REALTIME, flags)?);
+        #[expect(deprecated, reason = "the sound successor is `unsafe`; a Timer owns its descriptor for life")]
+        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
+        Ok(Self { timer })
+    }
+
+    /// Waits until the wall clock shows `until`, or until it is set to another time, whichever comes
+    /// first: the caller looks at the clock again.
+    pub async fn wait(&mut self, until: Timestamp) -> io::Result<()> {
+        // An absolute time of 0 would disarm the timer; any past time fires at once.
+        let at = until.as_micros().max(1);
+        let nanos = at % SECOND * 1000;
+        self.timer.get_ref().0.set(
+            Expiration::OneShot(TimeSpec::new(at / SECOND, nanos)),
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET,
+        )?;
+        loop {
+            let mut ready = self.timer.readable().await?;
+            match self.timer.get_ref().0.wait() {
+                // Fired, or cancelled because the clock was set.
+                Ok(()) | Err(nix::errno::Errno::ECANCELED) => return Ok(()),
+                Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Microseconds as a [`Duration`]; negative ones are zero.
+pub fn duration(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_alarm_rings_at_its_time_and_at_once_for_the_past() {
+        let mut alarm = Alarm::new().unwrap();
+        alarm.wait(Timestamp::from_micros(0)).await.unwrap();
+        let until = now().plus_micros(30_000);
+        alarm.wait(until).await.unwrap();
+        assert!(now() >= until);
+    }
+
+    #[test]
+    fn an_unset_clock_is_not_trusted() {
+        assert!(!is_trusted(Timestamp::from_micros(0)));
+        assert!(is_trusted(now()));
+    }
+}

@@ -1,0 +1,481 @@
+//! The daemon's one owner of plan, guard and runs.
+//!
+//! ```text
+//!  alarm ────────▶ ┌────────┐ ──▶ executor ──▶ runs
+//!  supervisor ───▶ │ Daemon │ ◀── run events ──┘
+//!  local service ▶ │        │ ──▶ spooler ──▶ repository
+//!  signals ──────▶ └────────┘ ──▶ history
+//! ```
+//! Everything arrives as a message and is dealt with before the next; nothing here waits for the
+//! network or for flash.
+
+mod answers;
+mod runs;
+mod surroundings;
+
+pub use surroundings::Surroundings;
+
+use crate::clock;
+use crate::executor::{Executor, RunEvent};
+use crate::files;
+use crate::guard::accounts::AccountFiles;
+use crate::guard::{Guard, Rules};
+use crate::local::history::History;
+use crate::local::service::Asked;
+use crate::local::uci::{Settings, system_zone};
+use crate::random;
+use crate::scheduler::plan::Plan;
+use crate::scheduler::skips::{Skipped, Skips};
+use crate::scheduler::state::{OpenRun, StateFiles};
+use crate::spooler::{Spooler, new_id};
+use crate::uplink::Contact;
+use crate::uplink::http::Traffic;
+use crate::uplink::supervisor::Heard;
+use glimpse_model::configuration::Configuration;
+use glimpse_model::id::{InstructionId, ResultId};
+use glimpse_model::instruction::{InstructionSet, RefusedInstruction};
+use glimpse_model::read::Refused;
+use glimpse_model::record::{Record, Status};
+use glimpse_model::time::{SECOND, Timestamp};
+use glimpse_model::timing::Timing;
+use glimpse_probe::registry::Registry;
+use runs::Running;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
+const LONGEST_SLEEP: i64 = 600 * SECOND;
+
+/// How long runs may go on after the agent was told to stop.
+const LAST_RUNS: Duration = Duration::from_secs(2);
+
+/// Refusals remembered so that each is reported once.
+const REPORTED: usize = 2000;
+
+/// Who this agent is to its controller, for `status`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Membership {
+    /// The id in its certificate.
+    pub agent: Option<String>,
+    /// Until when the certificate holds.
+    pub valid_until: Option<Timestamp>,
+    /// Why it is not a member, or why it cannot renew.
+    pub error: Option<String>,
+}
+
+/// The ends of the channels that lead to the daemon.
+#[derive(Debug)]
+pub struct Inboxes {
+    /// From the pulling side.
+    pub heard: mpsc::Receiver<Heard>,
+    /// From the sending side.
+    pub uploads: mpsc::Receiver<Contact>,
+    /// From the runs.
+    pub runs: mpsc::Receiver<RunEvent>,
+    /// From the spool: records that are on the device.
+    pub written: mpsc::UnboundedReceiver<ResultId>,
+    /// From programs on this machine.
+    pub asked: mpsc::Receiver<Asked>,
+    /// Who this agent is.
+    pub membership: watch::Receiver<Membership>,
+    /// New settings after SIGHUP.
+    pub settings: mpsc::Receiver<Settings>,
+    /// SIGTERM.
+    pub stop: tokio::sync::oneshot::Receiver<()>,
+}
+
+/// The owner. [`Daemon::run`] is its life.
+pub struct Daemon {
+    settings: Settings,
+    registry: Arc<Registry>,
+    plan: Plan,
+    state_files: StateFiles,
+    guard: Guard,
+    account_files: AccountFiles,
+    skips: Skips,
+    executor: Executor,
+    running: BTreeMap<ResultId, Running>,
+    /// Runs that have no record on the device yet.
+    open: BTreeMap<ResultId, OpenRun>,
+    spooler: Spooler,
+    history: History,
+    surroundings: Surroundings,
+    configuration: Configuration,
+    upload: watch::Sender<Timing>,
+    traffic: Arc<Traffic>,
+    pulling: Contact,
+    sending: Contact,
+    membership: Membership,
+    /// Why the last instruction set was not taken.
+    set_error: Option<String>,
+    /// Refusals that were reported, as path and reason by instruction.
+    reported: BTreeSet<(Option<InstructionId>, String)>,
+    state_dir: PathBuf,
+    started: Timestamp,
+}
+
+/// What the daemon is made of.
+pub struct Parts {
+    /// The household's settings.
+    pub settings: Settings,
+    /// The methods.
+    pub registry: Arc<Registry>,
+    /// Where runs go.
+    pub executor: Executor,
+    /// Where records go.
+    pub spooler: Spooler,
+    /// What the household sees.
+    pub history: History,
+    /// The machine.
+    pub surroundings: Surroundings,
+    /// When results are sent, for the sending side.
+    pub upload: watch::Sender<Timing>,
+    /// Bytes exchanged with the controller.
+    pub traffic: Arc<Traffic>,
+}
+
+/// The volatile directory: where the control socket is.
+pub fn run_dir(settings: &Settings) -> &Path {
+    settings.local.socket.parent().unwrap_or(Path::new("/"))
+}
+
+/// The guard's rules: the household's settings, and the cap the operator asks for where it is lower.
+pub fn rules(settings: &Settings, configuration: &Configuration) -> Rules {
+    let limits = &settings.limits;
+    Rules {
+        consent: settings.consent.enabled,
+        cap: configuration
+            .monthly_bytes
+            .map_or(limits.monthly_bytes, |asked| asked.min(limits.monthly_bytes)),
+        mobile_cap: if limits.mobile { limits.mobile_bytes } else { 0 },
+        quiet: limits.quiet_hours.clone(),
+        quiet_zone: limits.quiet_zone.clone(),
+        system_zone: system_zone(Path::new("/")),
+        forbidden: limits.forbidden_methods.clone(),
+        lan: limits.lan,
+        lab: settings.lab.allow_loopback_targets,
+        target_rate: limits.target_rate.into(),
+        target_parallel: limits.target_parallel.into(),
+    }
+}
+
+impl Daemon {
+    /// A daemon that takes up where the last one stopped: configuration, instructions, accounts and
+    /// the runs that were cut off.
+    pub async fn new(parts: Parts) -> Self {
+        let now = clock::now();
+        let state_dir = parts.settings.controller.state_dir.clone();
+        let run_dir = run_dir(&parts.settings).to_owned();
+        let configuration = last_configuration(&state_dir);
+        let mut account_files = AccountFiles::new(&state_dir, &run_dir);
+        let accounts = account_files.load(now);
+        let state_files = StateFiles::new(&state_dir, &run_dir);
+        let remembered = state_files.load();
+        parts.upload.send_replace(configuration.upload.clone());
+        let mut daemon = Self {
+            guard: Guard::new(rules(&parts.settings, &configuration), accounts),
+            account_files,
+            plan: Plan::new(random::seed()),
+            state_files,
+            skips: Skips::default(),
+            executor: parts.executor,
+            running: BTreeMap::new(),
+            open: BTreeMap::new(),
+            spooler: parts.spooler,
+            history: parts.history,
+            surroundings: parts.surroundings,
+            configuration,
+            upload: parts.upload,
+            traffic: parts.traffic,
+            pulling: Contact::default(),
+            sending: Contact::default(),
+            membership: Membership::default(),
+            set_error: None,
+            reported: BTreeSet::new(),
+            settings: parts.settings,
+            registry: parts.registry,
+            state_dir,
+            started: now,
+        };
+        for run in remembered.open {
+            daemon.cut_off(run).await;
+        }
+        if let Ok(bytes) = files::read_bounded(&daemon.state_dir.join(INSTRUCTIONS), 4 << 20) {
+            daemon.instruct(&bytes, &remembered.seen).await;
+        } else {
+            daemon.plan.replace(&InstructionSet::default(), &remembered.seen, now);
+        }
+        daemon
+    }
+
+    /// Serves until told to stop, then stops within [`LAST_RUNS`] and a moment.
+    pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
+        let mut alarm = clock::Alarm::new()?;
+        loop {
+            let now = clock::now();
+            let longest = now.plus_micros(LONGEST_SLEEP);
+            let wake = self.plan.wake_at().map_or(longest, |at| at.min(longest));
+            tokio::select! {
+                biased;
+                _ = &mut inboxes.stop => break,
+                rang = alarm.wait(wake) => { rang?; self.tick().await; }
+                Some(event) = inboxes.runs.recv() => self.run_event(event).await,
+                Some(id) = inboxes.written.recv() => self.written(&id),
+                Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
+                Some(contact) = inboxes.uploads.recv() => self.sending = contact,
+                Some((request, reply)) = inboxes.asked.recv() => {
+                    let answer = self.answer(request).await;
+                    // A client that has gone away needs no answer.
+                    let _ = reply.send(answer);
+                }
+                Ok(()) = inboxes.membership.changed() => {
+                    self.membership = inboxes.membership.borrow_and_update().clone();
+                }
+                Some(settings) = inboxes.settings.recv() => self.reload(settings),
+            }
+        }
+        self.stop(inboxes).await;
+        Ok(())
+    }
+
+    /// What time brings: firings, missed slots, and the hourly duties.
+    async fn tick(&mut self) {
+        let now = clock::now();
+        if clock::is_trusted(now) {
+            self.guard.accounts_mut().roll(now);
+        }
+        let due = self.plan.due(now);
+        let fired = !due.firings.is_empty() || !due.missed.is_empty();
+        for firing in due.firings {
+            self.fire(firing, now).await;
+        }
+        for missed in due.missed {
+            self.missed(missed, now).await;
+        }
+        if fired {
+            self.save_open();
+        }
+        for skipped in self.skips.ripe(now) {
+            self.record_skip(skipped).await;
+        }
+        if let Err(error) = self.history.tick(now.as_micros()) {
+            log::warn!("history: {error}");
+        }
+    }
+
+    async fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Configuration(configuration, bytes) => {
+                self.save_state(CONFIGURATION, &bytes);
+                self.upload.send_replace(configuration.upload.clone());
+                self.guard.set_rules(rules(&self.settings, &configuration));
+                self.configuration = configuration;
+            }
+            Heard::Instructions(bytes) => {
+                if self.instruct(&bytes, &BTreeMap::new()).await {
+                    self.save_state(INSTRUCTIONS, &bytes);
+                    self.save_seen();
+                }
+            }
+            Heard::Contact(contact) => self.pulling = contact,
+        }
+    }
+
+    /// Puts an instruction set in force; the old one stands when it does not parse.
+    async fn instruct(
+        &mut self,
+        bytes: &[u8],
+        known: &BTreeMap<InstructionId, crate::scheduler::plan::Seen>,
+    ) -> bool {
+        let registry = self.registry.clone();
+        let check = move |task: &glimpse_model::instruction::Task| {
+            let method = registry.find(&task.method).ok_or_else(|| {
+                let name = glimpse_model::read::printable(&task.method);
+                Refused::new("method", format!("'{name}' is not a method of this agent"))
+            })?;
+            method.read(&task.options).map(|_| ()).map_err(|refused| refused.within("options"))
+        };
+        match InstructionSet::parse_checked(bytes, &check) {
+            Ok(set) => {
+                self.set_error = None;
+                log::info!("{} instructions in force, {} refused", set.instructions.len(), set.refused.len());
+                self.plan.replace(&set, known, clock::now());
+                for refused in set.refused {
+                    self.report_refusal(refused).await;
+                }
+                true
+            }
+            Err(refused) => {
+                log::error!("the instruction set is not understood, the last one stands: {refused}");
+                self.set_error = Some(refused.to_string());
+                false
+            }
+        }
+    }
+
+    /// A refused instruction goes back as a record, once.
+    async fn report_refusal(&mut self, refused: RefusedInstruction) {
+        let words = refused.refused.to_string();
+        // The place in the set may change from one set to the next; the fault does not.
+        let fault = words.split_once(']').map_or(words.as_str(), |(_, rest)| rest).to_owned();
+        if !self.reported.insert((refused.id.clone(), fault)) {
+            return;
+        }
+        while self.reported.len() > REPORTED {
+            self.reported.pop_first();
+        }
+        log::warn!("instruction refused: {words}");
+        let now = clock::now();
+        let mut record = Record::new(new_id(now), Status::Refused);
+        record.instruction_id = refused.id;
+        record.planned_time = Some(now);
+        record.error = words;
+        self.keep(record, None).await;
+    }
+
+    /// Puts new settings in force; runs that are under way go on.
+    fn reload(&mut self, settings: Settings) {
+        self.guard.set_rules(rules(&settings, &self.configuration));
+        self.settings = settings;
+        log::info!("settings read again");
+    }
+
+    /// Hands a record to spool and history.
+    async fn keep(&mut self, record: Record, target: Option<&str>) {
+        let now = clock::now();
+        let made = record.end_time.unwrap_or(now);
+        if let Ok(json) = serde_json::to_string(&record) {
+            runs::note_history(&mut self.history, now, made, json, &record, target);
+        }
+        log::info!(
+            result:% = record.id,
+            instruction = record.instruction_id.as_ref().map_or("", InstructionId::as_str),
+            method = record.method.as_deref().unwrap_or(""),
+            error = record.error.as_str();
+            "{}", record.status.as_str()
+        );
+        self.spooler.append(&record).await;
+    }
+
+    async fn record_skip(&mut self, skipped: Skipped) {
+        let mut record = Record::new(new_id(clock::now()), Status::Skipped);
+        record.instruction_id = Some(skipped.instruction);
+        record.task_id = skipped.task;
+        record.method = skipped.method;
+        record.planned_time = Some(skipped.first);
+        record.error = skipped.words;
+        record.skip = Some(skipped.skip);
+        self.keep(record, None).await;
+    }
+
+    fn written(&mut self, id: &ResultId) {
+        if self.open.remove(id).is_some() {
+            self.save_open();
+        }
+    }
+
+    fn save_open(&self) {
+        let open: Vec<OpenRun> = self.open.values().cloned().collect();
+        if let Err(error) = self.state_files.save_open(&self.plan.seen(), &open) {
+            log::warn!("cannot note the runs under way: {error}");
+        }
+    }
+
+    fn save_seen(&self) {
+        if let Err(error) = self.state_files.save_seen(&self.plan.seen()) {
+            log::warn!("cannot note the instructions seen: {error}");
+        }
+    }
+
+    fn save_accounts(&mut self, stopping: bool) {
+        let control = self.traffic.take();
+        self.guard.accounts_mut().note_control(control);
+        if let Err(error) = self.account_files.save(self.guard.accounts(), stopping) {
+            log::warn!("cannot note the traffic used: {error}");
+        }
+    }
+
+    fn save_state(&self, name: &str, bytes: &[u8]) {
+        let path = self.state_dir.join(name);
+        if let Err(error) = files::replace(&path, bytes, 0o600) {
+            log::warn!("cannot keep {}: {error}", path.display());
+        }
+    }
+
+    /// Lets what runs finish for a moment, ends the rest with a record, and writes everything down.
+    async fn stop(mut self, mut inboxes: Inboxes) {
+        log::info!("stopping, {} measurements under way", self.running.len());
+        let deadline = tokio::time::sleep(LAST_RUNS);
+        tokio::pin!(deadline);
+        while self.running.values().any(|run| run.begun) {
+            tokio::select! {
+                () = &mut deadline => break,
+                Some(event) = inboxes.runs.recv() => match event {
+                    // Not begun yet: dropping the reply sends it home.
+                    RunEvent::Begins(..) => {}
+                    ended => self.run_event(ended).await,
+                },
+            }
+        }
+        self.executor.abort();
+        let open: Vec<ResultId> = self.running.keys().copied().collect();
+        for id in open {
+            self.stopped(id).await;
+        }
+        for skipped in self.skips.drain() {
+            self.record_skip(skipped).await;
+        }
+        self.spooler.flush().await;
+        while let Ok(id) = inboxes.written.try_recv() {
+            self.open.remove(&id);
+        }
+        self.save_open();
+        self.save_seen();
+        self.save_accounts(true);
+        if let Err(error) = self.history.stop(clock::now().as_micros()) {
+            log::warn!("history: {error}");
+        }
+    }
+
+    fn agent_limits(&self) -> glimpse_model::capability::Limits {
+        limits(&self.settings, self.executor.parallel())
+    }
+}
+
+/// What the agent limits itself to, for its announcement.
+pub fn limits(settings: &Settings, parallel: u32) -> glimpse_model::capability::Limits {
+    let rules = rules(settings, &Configuration::default());
+    glimpse_model::capability::Limits {
+        max_instructions: u32::try_from(glimpse_model::instruction::MAX_INSTRUCTIONS).unwrap_or(u32::MAX),
+        max_parallel: parallel,
+        monthly_bytes: rules.cap,
+        mobile_monthly_bytes: rules.mobile_cap,
+    }
+}
+
+const CONFIGURATION: &str = "configuration.json";
+const INSTRUCTIONS: &str = "instructions.json";
+
+/// The configuration that was in force last, or the default.
+pub fn last_configuration(state_dir: &Path) -> Configuration {
+    let path = state_dir.join(CONFIGURATION);
+    let Ok(bytes) = files::read_bounded(&path, 64 << 10) else {
+        return Configuration::default();
+    };
+    Configuration::parse(&bytes).unwrap_or_else(|refused| {
+        log::warn!("{}: {refused}; the default stands", path.display());
+        Configuration::default()
+    })
+}
+
+/// The spool's options by the household's settings.
+pub fn spool_options(settings: &Settings) -> crate::spool::Options {
+    crate::spool::Options {
+        max_bytes: settings.storage.spool_bytes,
+        sync: settings.storage.spool_sync,
+        ..crate::spool::Options::default()
+    }
+}

@@ -1,0 +1,240 @@
+//! The monthly accounts: donated traffic on fixed and mobile lines, and what is counted beside.
+
+use crate::files;
+use glimpse_model::budget::Ledger;
+use glimpse_model::read::{self, Cursor, Refused};
+use glimpse_model::time::{Month, Timestamp};
+use serde_json::{Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Which account a run is charged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purse {
+    /// Fixed lines.
+    Fixed,
+    /// Mobile lines.
+    Mobile,
+}
+
+/// All accounts of one month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounts {
+    fixed: Ledger,
+    mobile: Ledger,
+    beside_month: Month,
+    own: u64,
+    control: u64,
+}
+
+impl Accounts {
+    /// Empty accounts of the month of `now`.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            fixed: Ledger::new(now.month(), 0),
+            mobile: Ledger::new(now.month(), 0),
+            beside_month: now.month(),
+            own: 0,
+            control: 0,
+        }
+    }
+
+    /// The account of a kind of line.
+    pub fn ledger(&self, purse: Purse) -> &Ledger {
+        match purse {
+            Purse::Fixed => &self.fixed,
+            Purse::Mobile => &self.mobile,
+        }
+    }
+
+    /// The account of a kind of line, to reserve and settle.
+    pub fn ledger_mut(&mut self, purse: Purse) -> &mut Ledger {
+        match purse {
+            Purse::Fixed => &mut self.fixed,
+            Purse::Mobile => &mut self.mobile,
+        }
+    }
+
+    /// Opens a new month where `now`, from a trusted clock, is in one.
+    pub fn roll(&mut self, now: Timestamp) {
+        self.fixed.roll(now);
+        self.mobile.roll(now);
+        if now.month() > self.beside_month {
+            (self.own, self.control) = (0, 0);
+        }
+        self.beside_month = now.month();
+    }
+
+    /// Notes bytes of the household's own measurements: shown, not capped.
+    pub fn note_own(&mut self, bytes: u64) {
+        self.own = self.own.saturating_add(bytes);
+    }
+
+    /// Notes bytes exchanged with the controller: shown, not capped.
+    pub fn note_control(&mut self, bytes: u64) {
+        self.control = self.control.saturating_add(bytes);
+    }
+
+    /// Bytes of the household's own measurements this month.
+    pub fn own(&self) -> u64 {
+        self.own
+    }
+
+    /// Bytes exchanged with the controller this month.
+    pub fn control(&self) -> u64 {
+        self.control
+    }
+
+    fn to_json(&self) -> Value {
+        let month = self.beside_month.to_string();
+        json!({"month": month, "fixed": self.fixed.used(), "mobile": self.mobile.used(),
+            "own": self.own, "control": self.control})
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
+        let members = cursor.object()?;
+        let month = members.required("month")?;
+        let bytes = |name| members.required(name)?.unsigned();
+        let month = Month::parse(month.text(7)?).ok_or_else(|| month.refuse("must be a month"))?;
+        Ok(Self {
+            fixed: Ledger::new(month, bytes("fixed")?),
+            mobile: Ledger::new(month, bytes("mobile")?),
+            beside_month: month,
+            own: bytes("own")?,
+            control: bytes("control")?,
+        })
+    }
+
+    /// Of two states of the accounts the later, and within a month the one with more used.
+    fn later(self, other: Self) -> Self {
+        let key = |a: &Self| (a.beside_month, a.fixed.used().saturating_add(a.mobile.used()));
+        if key(&self) >= key(&other) { self } else { other }
+    }
+}
+
+/// Where the accounts are kept: on the volatile side at every change, on the durable side seldom
+/// (flash wears out). What is read is the later of both.
+#[derive(Debug)]
+pub struct AccountFiles {
+    durable: PathBuf,
+    volatile: PathBuf,
+    /// Bytes used when the durable side was written last.
+    written: u64,
+}
+
+/// The durable side is written when this much more was used: what a power cut can give away.
+const DURABLE_STEP: u64 = 5 << 20;
+
+impl AccountFiles {
+    /// `accounts.json` in both directories.
+    pub fn new(durable: &Path, volatile: &Path) -> Self {
+        Self {
+            durable: durable.join("accounts.json"),
+            volatile: volatile.join("accounts.json"),
+            written: 0,
+        }
+    }
+
+    /// Reads both sides; `now` names the month when there is none.
+    pub fn load(&mut self, now: Timestamp) -> Accounts {
+        let accounts = [&self.durable, &self.volatile]
+            .into_iter()
+            .filter_map(|path| match load(path) {
+                Ok(accounts) => accounts,
+                Err(error) => {
+                    log::warn!("{}: {error}; this account is left aside", path.display());
+                    None
+                }
+            })
+            .reduce(Accounts::later)
+            .unwrap_or_else(|| Accounts::new(now));
+        self.written = used(&accounts);
+        accounts
+    }
+
+    /// Writes the volatile side, and the durable one after [`DURABLE_STEP`] bytes or when `stopping`.
+    pub fn save(&mut self, accounts: &Accounts, stopping: bool) -> io::Result<()> {
+        let document = accounts.to_json().to_string();
+        let used = used(accounts);
+        if stopping || used < self.written || used - self.written >= DURABLE_STEP {
+            files::replace(&self.durable, document.as_bytes(), 0o600)?;
+            self.written = used;
+        }
+        files::replace_unsynced(&self.volatile, document.as_bytes(), 0o600)
+    }
+}
+
+fn used(accounts: &Accounts) -> u64 {
+    accounts
+        .fixed
+        .used()
+        .saturating_add(accounts.mobile.used())
+}
+
+fn load(path: &Path) -> Result<Option<Accounts>, String> {
+    match files::read_bounded(path, 4096) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+        Ok(bytes) => read::json(&bytes)
+            .and_then(|document| Accounts::read(&Cursor::root(&document)))
+            .map(Some)
+            .map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn november() -> Timestamp {
+        Timestamp::parse("2026-11-21T12:00:00Z").unwrap()
+    }
+
+    #[test]
+    fn the_account_survives_a_restart_with_open_reservations_charged() {
+        let (flash, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut files = AccountFiles::new(flash.path(), ram.path());
+        let mut accounts = files.load(november());
+        let open = accounts.ledger_mut(Purse::Fixed).reserve(november(), 10_000, 700).unwrap();
+        accounts.note_control(5);
+        files.save(&accounts, false).unwrap();
+        drop(open);
+
+        let again = AccountFiles::new(flash.path(), ram.path()).load(november());
+        assert_eq!(again.ledger(Purse::Fixed).used(), 700);
+        assert_eq!(again.control(), 5);
+        assert!(!flash.path().join("accounts.json").exists(), "flash is spared");
+    }
+
+    #[test]
+    fn the_mobile_account_is_its_own() {
+        let mut accounts = Accounts::new(november());
+        let run = accounts.ledger_mut(Purse::Mobile).reserve(november(), 1000, 900).unwrap();
+        accounts.ledger_mut(Purse::Mobile).settle(run, 900);
+        assert_eq!(accounts.ledger(Purse::Fixed).used(), 0);
+        assert_eq!(accounts.ledger(Purse::Mobile).used(), 900);
+    }
+
+    #[test]
+    fn durable_after_a_step_and_at_the_end() {
+        let (flash, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut files = AccountFiles::new(flash.path(), ram.path());
+        let mut accounts = files.load(november());
+        let step = DURABLE_STEP;
+        let run = accounts.ledger_mut(Purse::Fixed).reserve(november(), u64::MAX, step).unwrap();
+        accounts.ledger_mut(Purse::Fixed).settle(run, step);
+        files.save(&accounts, false).unwrap();
+        drop(ram);
+        let again = AccountFiles::new(flash.path(), flash.path()).load(november());
+        assert_eq!(again.ledger(Purse::Fixed).used(), step);
+    }
+
+    #[test]
+    fn a_damaged_account_is_left_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("accounts.json"), "{\"month\":\"x\"}").unwrap();
+        let accounts = AccountFiles::new(dir.path(), dir.path()).load(november());
+        assert_eq!(accounts, Accounts::new(november()));
+    }
+}

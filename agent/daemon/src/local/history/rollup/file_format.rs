@@ -1,0 +1,184 @@
+//! Roll-ups as the bytes of a file.
+
+use super::{
+    BTreeMap, Figures, Key, MAX_KEYS, MAX_METHOD, MAX_TARGET, MAX_VALUES, Place, Rollups, Running,
+    Span,
+};
+
+const MAGIC: [u8; 8] = *b"GHST\x01\0\0\0";
+/// Bytes of a finished period.
+pub(super) const ROW_LEN: usize = 1 + 4 + 2 + 6 * 4;
+const NONE: u32 = u32::MAX;
+
+impl Rollups {
+    /// The file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        out.extend_from_slice(&MAGIC);
+        put(&mut out, self.keys.len());
+        for (index, key) in &self.keys {
+            out.extend_from_slice(&index.to_le_bytes());
+            for text in [&key.method, &key.target] {
+                out.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        put(&mut out, self.closed.len());
+        for (place, figures) in &self.closed {
+            put_row(&mut out, *place, figures);
+        }
+        put(&mut out, self.open.len());
+        for (place, running) in &self.open {
+            put_row(&mut out, *place, &running.figures);
+            out.push(running.thinning);
+            out.extend_from_slice(&running.seen.to_le_bytes());
+            put(&mut out, running.values.len());
+            running
+                .values
+                .iter()
+                .for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+        }
+        let crc = crc32fast::hash(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    /// Length of the file, bytes.
+    pub fn encoded_len(&self) -> usize {
+        let keys: usize = self
+            .keys
+            .values()
+            .map(|key| 4 + key.method.len() + key.target.len())
+            .sum();
+        let open: usize = self
+            .open
+            .values()
+            .map(|running| ROW_LEN + 9 + 4 * running.values.len())
+            .sum();
+        MAGIC.len() + 3 * 4 + keys + self.closed.len() * ROW_LEN + open + 4
+    }
+
+    /// Reads a file; `None` when it is not exactly what [`Rollups::encode`] writes.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (bytes, crc) = bytes.split_last_chunk()?;
+        if crc32fast::hash(bytes) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let mut rest = Reader(bytes.strip_prefix(&MAGIC)?);
+        let mut rollups = Self::default();
+        for _ in 0..rest.count(MAX_KEYS)? {
+            let index = u16::from_le_bytes(rest.array()?);
+            let key = Key {
+                method: rest.text(MAX_METHOD)?,
+                target: rest.text(MAX_TARGET)?,
+            };
+            rollups.keys.insert(index, key);
+        }
+        for _ in 0..rest.count(bytes.len() / ROW_LEN)? {
+            let (place, figures) = rest.row(&rollups.keys)?;
+            rollups.closed.insert(place, figures);
+        }
+        for _ in 0..rest.count(bytes.len() / ROW_LEN)? {
+            let (place, figures) = rest.row(&rollups.keys)?;
+            let [thinning] = rest.array()?;
+            let seen = rest.word()?;
+            let values = (0..rest.count(MAX_VALUES)?)
+                .map(|_| rest.word())
+                .collect::<Option<_>>()?;
+            rollups.open.insert(
+                place,
+                Running {
+                    figures,
+                    values,
+                    thinning: thinning.min(31),
+                    seen,
+                },
+            );
+        }
+        rest.0.is_empty().then_some(rollups)
+    }
+}
+
+/// Counts are bounded far below 2^32.
+fn put(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn put_row(out: &mut Vec<u8>, place: Place, figures: &Figures) {
+    out.push(match place.span {
+        Span::Hour => 0,
+        Span::Day => 1,
+    });
+    out.extend_from_slice(&place.hour.to_le_bytes());
+    out.extend_from_slice(&place.key.to_le_bytes());
+    let Figures {
+        n,
+        sent,
+        received,
+        median,
+        min,
+        max,
+    } = *figures;
+    for word in [
+        n,
+        sent,
+        received,
+        median.unwrap_or(NONE),
+        min.unwrap_or(NONE),
+        max.unwrap_or(NONE),
+    ] {
+        out.extend_from_slice(&word.to_le_bytes());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn count(&mut self, most: usize) -> Option<usize> {
+        usize::try_from(self.word()?)
+            .ok()
+            .filter(|&count| count <= most)
+    }
+
+    fn text(&mut self, most: usize) -> Option<String> {
+        let [len] = self.array()?;
+        let (text, rest) = self
+            .0
+            .split_at_checked(usize::from(len))
+            .filter(|_| usize::from(len) <= most)?;
+        self.0 = rest;
+        Some(std::str::from_utf8(text).ok()?.to_owned())
+    }
+
+    fn row(&mut self, keys: &BTreeMap<u16, Key>) -> Option<(Place, Figures)> {
+        let span = match self.array()? {
+            [0] => Span::Hour,
+            [1] => Span::Day,
+            _ => return None,
+        };
+        let hour = self.word()?;
+        let key = u16::from_le_bytes(self.array()?);
+        let (n, sent, received) = (self.word()?, self.word()?, self.word()?);
+        let mut known = || self.word().map(|word| (word != NONE).then_some(word));
+        let figures = Figures {
+            n,
+            sent,
+            received,
+            median: known()?,
+            min: known()?,
+            max: known()?,
+        };
+        keys.contains_key(&key)
+            .then_some((Place { span, hour, key }, figures))
+    }
+}

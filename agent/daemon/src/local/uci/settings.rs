@@ -1,0 +1,391 @@
+//! What the sections and options mean.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use log::LevelFilter;
+
+use super::quiet::{QuietHours, QuietZone};
+use super::syntax::{self, Section};
+use super::value::Reader;
+use super::{Error, Warning};
+use crate::spool::Sync;
+
+/// All settings of an agent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// `config controller`.
+    pub controller: Controller,
+    /// `config consent`.
+    pub consent: Consent,
+    /// `config limits`.
+    pub limits: Limits,
+    /// `config storage`.
+    pub storage: Storage,
+    /// `config local`.
+    pub local: Local,
+    /// `config log`.
+    pub log: Log,
+    /// `config lab`.
+    pub lab: Lab,
+}
+
+/// Who may instruct this agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controller {
+    /// `url`: `https://host[:port]`, without a slash at the end; `None`: the agent serves the household alone.
+    pub url: Option<String>,
+    /// `name`: the name the controller's certificate must carry; `None`: the host of the URL.
+    pub name: Option<String>,
+    /// `state_dir`: key, certificates, ledger; survives upgrades (`/etc/glimpse`).
+    pub state_dir: PathBuf,
+}
+
+/// Whether the household donates measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Consent {
+    /// `enabled`: measurements for others may run (off).
+    pub enabled: bool,
+}
+
+/// What the household allows; above anything the controller says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// `monthly_bytes`: cap of measurements for others over fixed lines (524 288 000).
+    pub monthly_bytes: u64,
+    /// `mobile_bytes`: the same over mobile links (31 457 280).
+    pub mobile_bytes: u64,
+    /// `mobile`: measure over mobile links at all (off).
+    pub mobile: bool,
+    /// `mobile_interfaces`: interfaces that count as mobile whatever they look like.
+    pub mobile_interfaces: Vec<String>,
+    /// `quiet_hours`: nothing is measured for others then.
+    pub quiet_hours: Vec<QuietHours>,
+    /// `quiet_zone`: the zone they are meant in (`system`).
+    pub quiet_zone: QuietZone,
+    /// `forbidden_methods`: methods that never run for others.
+    pub forbidden_methods: Vec<String>,
+    /// `lan`: instructions that ask for it may measure hosts of the home (off).
+    pub lan: bool,
+    /// `bulk_targets`: hosts to which bulk transfers may go without their opting in.
+    pub bulk_targets: Vec<String>,
+    /// `parallel`: measurements at the same time, 1 to 16 (4).
+    pub parallel: u16,
+    /// `target_parallel`: of these, to one target, 1 to 16 (2).
+    pub target_parallel: u16,
+    /// `target_rate`: measurements begun to one target, per minute, 1 to 6000 (60).
+    pub target_rate: u16,
+}
+
+/// Where records wait and history is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// `spool_dir` (`/tmp/glimpse/spool`: RAM on a router).
+    pub spool_dir: PathBuf,
+    /// `spool_bytes`: limit of all its files, 16 384 to 1 073 741 824 (2 097 152).
+    pub spool_bytes: u64,
+    /// `spool_sync`: `each`, `batch` or `never` (`batch`).
+    pub spool_sync: Sync,
+    /// `history_dir`: where roll-ups are kept over restarts (`/etc/glimpse/history`).
+    pub history_dir: PathBuf,
+    /// `history_keep`: write roll-ups to `history_dir` at all (on).
+    pub history_keep: bool,
+    /// `history_raw_bytes`: RAM for raw results, 0 to 67 108 864 (1 048 576).
+    pub history_raw_bytes: u64,
+}
+
+/// How programs on this machine reach the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// `socket`: the control socket (`/var/run/glimpse/agent.sock`).
+    pub socket: PathBuf,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// `level`: `off`, `error`, `warn`, `info`, `debug` or `trace` (`info`).
+    pub level: LevelFilter,
+}
+
+/// For laboratories and demonstrations only; nothing here belongs on a household's router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lab {
+    /// `allow_loopback_targets`: instructions may measure 127.0.0.0/8 and `::1` (off).
+    pub allow_loopback_targets: bool,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self {
+            url: None,
+            name: None,
+            state_dir: "/etc/glimpse".into(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            monthly_bytes: 524_288_000,
+            mobile_bytes: 31_457_280,
+            mobile: false,
+            mobile_interfaces: Vec::new(),
+            quiet_hours: Vec::new(),
+            quiet_zone: QuietZone::System,
+            forbidden_methods: Vec::new(),
+            lan: false,
+            bulk_targets: Vec::new(),
+            parallel: 4,
+            target_parallel: 2,
+            target_rate: 60,
+        }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            spool_dir: "/tmp/glimpse/spool".into(),
+            spool_bytes: 2 * 1024 * 1024,
+            spool_sync: Sync::Batch,
+            history_dir: "/etc/glimpse/history".into(),
+            history_keep: true,
+            history_raw_bytes: 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            socket: "/var/run/glimpse/agent.sock".into(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LevelFilter::Info,
+        }
+    }
+}
+
+/// Reads the text of a settings file. What is not given has its default.
+pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
+    let sections = syntax::parse(bytes)?;
+    let mut settings = Settings::default();
+    let mut warnings = Vec::new();
+    for (index, section) in sections.iter().enumerate() {
+        let reader = Reader::new(section);
+        match section.kind.as_str() {
+            "controller" => settings.controller = controller(&reader)?,
+            "consent" => {
+                settings.consent = Consent {
+                    enabled: reader.flag("enabled", false)?,
+                }
+            }
+            "limits" => settings.limits = limits(&reader)?,
+            "storage" => settings.storage = storage(&reader)?,
+            "local" => {
+                settings.local = Local {
+                    socket: path(&reader, "socket", Local::default().socket)?,
+                }
+            }
+            "log" => settings.log = log(&reader)?,
+            "lab" => {
+                settings.lab = Lab {
+                    allow_loopback_targets: reader.flag("allow_loopback_targets", false)?,
+                }
+            }
+            _ => {
+                warnings.push(Warning {
+                    section: section.kind.clone(),
+                    option: None,
+                    line: section.line,
+                });
+                continue;
+            }
+        }
+        refuse_second(&sections, index)?;
+        warnings.extend(reader.unknown());
+    }
+    Ok((settings, warnings))
+}
+
+/// Of two `limits` the laxer must not win by standing last.
+fn refuse_second(sections: &[Section], index: usize) -> Result<(), Error> {
+    let Some((section, before)) = sections.get(..=index).and_then(<[Section]>::split_last) else {
+        return Ok(());
+    };
+    if before.iter().any(|other| other.kind == section.kind) {
+        return Err(Error::Twice {
+            section: section.kind.clone(),
+            line: section.line,
+        });
+    }
+    Ok(())
+}
+
+fn controller(reader: &Reader<'_>) -> Result<Controller, Error> {
+    Ok(Controller {
+        url: reader.parsed("url", "https://HOST or https://HOST:PORT", controller_url)?,
+        name: reader.parsed("name", "a host name", |text| {
+            is_host_name(text).then(|| text.to_ascii_lowercase())
+        })?,
+        state_dir: path(reader, "state_dir", Controller::default().state_dir)?,
+    })
+}
+
+fn limits(reader: &Reader<'_>) -> Result<Limits, Error> {
+    let default = Limits::default();
+    let word =
+        |text: &str| (text.len() <= 64 && text.bytes().all(is_word)).then(|| text.to_owned());
+    let interface = |text: &str| {
+        let usable = text.len() <= 15 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+        usable.then(|| text.to_owned())
+    };
+    let target = |text: &str| {
+        (is_host_name(text) || text.parse::<std::net::IpAddr>().is_ok())
+            .then(|| text.to_ascii_lowercase())
+    };
+    Ok(Limits {
+        monthly_bytes: reader.number(
+            "monthly_bytes",
+            "bytes",
+            0..=u64::MAX,
+            default.monthly_bytes,
+        )?,
+        mobile_bytes: reader.number("mobile_bytes", "bytes", 0..=u64::MAX, default.mobile_bytes)?,
+        mobile: reader.flag("mobile", default.mobile)?,
+        mobile_interfaces: reader.list("mobile_interfaces", "an interface name", interface)?,
+        quiet_hours: reader.list(
+            "quiet_hours",
+            "HH:MM-HH:MM, with two different times",
+            QuietHours::parse,
+        )?,
+        quiet_zone: reader
+            .parsed(
+                "quiet_zone",
+                "system, UTC or a POSIX TZ string",
+                QuietZone::parse,
+            )?
+            .unwrap_or_default(),
+        forbidden_methods: reader.list("forbidden_methods", "the name of a method", word)?,
+        lan: reader.flag("lan", default.lan)?,
+        bulk_targets: reader.list("bulk_targets", "a host name or address", target)?,
+        parallel: count(reader, "parallel", "measurements", 16, default.parallel)?,
+        target_parallel: count(
+            reader,
+            "target_parallel",
+            "measurements",
+            16,
+            default.target_parallel,
+        )?,
+        target_rate: count(
+            reader,
+            "target_rate",
+            "measurements per minute",
+            6000,
+            default.target_rate,
+        )?,
+    })
+}
+
+fn storage(reader: &Reader<'_>) -> Result<Storage, Error> {
+    let default = Storage::default();
+    let sync = |text: &str| match text {
+        "each" => Some(Sync::Each),
+        "batch" => Some(Sync::Batch),
+        "never" => Some(Sync::Never),
+        _ => None,
+    };
+    Ok(Storage {
+        spool_dir: path(reader, "spool_dir", default.spool_dir)?,
+        spool_bytes: reader.number(
+            "spool_bytes",
+            "bytes",
+            16 * 1024..=1 << 30,
+            default.spool_bytes,
+        )?,
+        spool_sync: reader
+            .parsed("spool_sync", "each, batch or never", sync)?
+            .unwrap_or(default.spool_sync),
+        history_dir: path(reader, "history_dir", default.history_dir)?,
+        history_keep: reader.flag("history_keep", default.history_keep)?,
+        history_raw_bytes: reader.number(
+            "history_raw_bytes",
+            "bytes",
+            0..=64 << 20,
+            default.history_raw_bytes,
+        )?,
+    })
+}
+
+fn log(reader: &Reader<'_>) -> Result<Log, Error> {
+    let level = reader.parsed("level", "off, error, warn, info, debug or trace", |text| {
+        text.parse().ok()
+    })?;
+    Ok(level.map_or_else(Log::default, |level| Log { level }))
+}
+
+fn path(reader: &Reader<'_>, name: &'static str, default: PathBuf) -> Result<PathBuf, Error> {
+    Ok(reader.path(name)?.unwrap_or(default))
+}
+
+fn count(
+    reader: &Reader<'_>,
+    name: &'static str,
+    unit: &str,
+    most: u16,
+    default: u16,
+) -> Result<u16, Error> {
+    let value = reader.number(name, unit, 1..=u64::from(most), u64::from(default))?;
+    Ok(u16::try_from(value).unwrap_or(most))
+}
+
+/// `https://host[:port]`, an end slash dropped; nothing else, for nothing else would be used.
+fn controller_url(text: &str) -> Option<String> {
+    let authority = text.strip_prefix("https://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (None, port)
+        }
+        None => authority
+            .split_at_checked(authority.find(':').unwrap_or(authority.len()))
+            .map(|(h, p)| (Some(h), p))?,
+    };
+    if !host.is_none_or(is_host_name) {
+        return None;
+    }
+    if !port.is_empty() {
+        let digits = port
+            .strip_prefix(':')
+            .filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<u16>().ok().filter(|&port| port != 0)?;
+    }
+    Some(format!("https://{}", authority.to_ascii_lowercase()))
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}

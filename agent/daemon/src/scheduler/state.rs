@@ -1,0 +1,218 @@
+//! What of the plan outlives the process.
+//!
+//! Two files: `seen.json` on the durable side changes when the instruction set does, when a
+//! one-shot fires, and at a clean stop; `open.json` on the volatile side changes with every firing and
+//! holds the last slots and the runs under way with the result ids they will bear. A run found open
+//! at start was cut off: it becomes an `aborted` record under the same id, so that a result that had
+//! reached the spool before the end is not stored twice.
+
+use super::plan::Seen;
+use crate::files;
+use glimpse_model::id::{InstructionId, ResultId, TaskId};
+use glimpse_model::read::{self, Cursor, Refused};
+use glimpse_model::time::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A run that was started and has no record yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// The id its record will bear.
+    pub result: ResultId,
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// The task.
+    pub task: TaskId,
+    /// Name of the method.
+    pub method: String,
+    /// Planned time.
+    pub slot: Timestamp,
+}
+
+/// The two files.
+#[derive(Debug)]
+pub struct StateFiles {
+    seen: PathBuf,
+    open: PathBuf,
+}
+
+/// What the files held.
+#[derive(Debug, Default, PartialEq)]
+pub struct Remembered {
+    /// The instructions that were known.
+    pub seen: BTreeMap<InstructionId, Seen>,
+    /// The runs that were cut off.
+    pub open: Vec<OpenRun>,
+}
+
+impl StateFiles {
+    /// Files in the durable and the volatile directory.
+    pub fn new(durable: &Path, volatile: &Path) -> Self {
+        Self {
+            seen: durable.join("seen.json"),
+            open: volatile.join("open.json"),
+        }
+    }
+
+    /// Reads both; a file that is missing or damaged counts as empty, with a warning.
+    pub fn load(&self) -> Remembered {
+        let mut remembered = Remembered::default();
+        if let Some(document) = load(&self.seen) {
+            match read_seen(&Cursor::root(&document)) {
+                Ok(seen) => remembered.seen = seen,
+                Err(error) => log::warn!("{}: {error}; starting anew", self.seen.display()),
+            }
+        }
+        if let Some(document) = load(&self.open) {
+            match read_open(&Cursor::root(&document)) {
+                Ok((slots, open)) => {
+                    for (id, slot) in slots {
+                        if let Some(seen) = remembered.seen.get_mut(&id) {
+                            seen.last_slot = seen.last_slot.max(Some(slot));
+                        }
+                    }
+                    remembered.open = open;
+                }
+                Err(error) => log::warn!("{}: {error}; starting anew", self.open.display()),
+            }
+        }
+        remembered
+    }
+
+    /// Writes the durable side.
+    pub fn save_seen(&self, seen: &BTreeMap<InstructionId, Seen>) -> io::Result<()> {
+        let entries: Vec<Value> = seen
+            .iter()
+            .map(|(id, seen)| {
+                json!({"id": id, "first": seen.first, "last": seen.last_slot, "done": seen.done})
+            })
+            .collect();
+        files::replace(&self.seen, json!({"seen": entries}).to_string().as_bytes(), 0o600)
+    }
+
+    /// Writes the volatile side.
+    pub fn save_open(
+        &self,
+        seen: &BTreeMap<InstructionId, Seen>,
+        open: &[OpenRun],
+    ) -> io::Result<()> {
+        let slots: Vec<Value> = seen
+            .iter()
+            .filter_map(|(id, seen)| Some(json!([id, seen.last_slot?])))
+            .collect();
+        let open: Vec<Value> = open
+            .iter()
+            .map(|run| json!([run.result, run.instruction, run.task, run.method, run.slot]))
+            .collect();
+        let document = json!({"slots": slots, "open": open}).to_string();
+        files::replace_unsynced(&self.open, document.as_bytes(), 0o600)
+    }
+}
+
+fn load(path: &Path) -> Option<Value> {
+    let bytes = match files::read_bounded(path, 4 << 20) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            log::warn!("cannot read {}: {error}", path.display());
+            return None;
+        }
+    };
+    read::json(&bytes)
+        .inspect_err(|error| log::warn!("{}: {error}; starting anew", path.display()))
+        .ok()
+}
+
+const LIMIT: usize = 10_000;
+
+fn read_seen(cursor: &Cursor<'_>) -> Result<BTreeMap<InstructionId, Seen>, Refused> {
+    let entries = cursor.object()?.required("seen")?.array(LIMIT)?;
+    entries
+        .iter()
+        .map(|entry| {
+            let members = entry.object()?;
+            let seen = Seen {
+                first: Timestamp::read(&members.required("first")?)?,
+                last_slot: members
+                    .optional("last")
+                    .map(|at| Timestamp::read(&at))
+                    .transpose()?,
+                done: members.required("done")?.boolean()?,
+            };
+            Ok((InstructionId::read(&members.required("id")?)?, seen))
+        })
+        .collect()
+}
+
+type Open = (Vec<(InstructionId, Timestamp)>, Vec<OpenRun>);
+
+fn read_open(cursor: &Cursor<'_>) -> Result<Open, Refused> {
+    let members = cursor.object()?;
+    let slots = members
+        .required("slots")?
+        .array(LIMIT)?
+        .iter()
+        .map(|entry| match entry.array(2)?.as_slice() {
+            [id, slot] => Ok((InstructionId::read(id)?, Timestamp::read(slot)?)),
+            _ => Err(entry.refuse("must be a pair")),
+        })
+        .collect::<Result<_, _>>()?;
+    let open = members
+        .required("open")?
+        .array(LIMIT)?
+        .iter()
+        .map(|entry| match entry.array(5)?.as_slice() {
+            [result, instruction, task, method, slot] => Ok(OpenRun {
+                result: ResultId::read(result)?,
+                instruction: InstructionId::read(instruction)?,
+                task: TaskId::read(task)?,
+                method: method.text(64)?.to_owned(),
+                slot: Timestamp::read(slot)?,
+            }),
+            _ => Err(entry.refuse("must have five elements")),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((slots, open))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn both_sides_come_back_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = StateFiles::new(dir.path(), dir.path());
+        assert_eq!(files.load(), Remembered::default());
+
+        let id = InstructionId::new("i").unwrap();
+        let at = Timestamp::from_micros(1_000_000);
+        let seen = BTreeMap::from([(id.clone(), Seen { first: at, last_slot: None, done: true })]);
+        files.save_seen(&seen).unwrap();
+        let later = at.plus_micros(7);
+        let moved = BTreeMap::from([(id.clone(), Seen { first: at, last_slot: Some(later), done: true })]);
+        let run = OpenRun {
+            result: ResultId::from_parts(at, [1; 10]),
+            instruction: id.clone(),
+            task: TaskId::new("t").unwrap(),
+            method: "ping".to_owned(),
+            slot: later,
+        };
+        files.save_open(&moved, std::slice::from_ref(&run)).unwrap();
+        assert_eq!(files.load(), Remembered { seen: moved, open: vec![run] });
+    }
+
+    #[test]
+    fn damaged_files_count_as_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        for content in ["", "{", r#"{"seen":[{"id":7}]}"#, "[]", "\0"] {
+            std::fs::write(dir.path().join("seen.json"), content).unwrap();
+            std::fs::write(dir.path().join("open.json"), content).unwrap();
+            let files = StateFiles::new(dir.path(), dir.path());
+            assert_eq!(files.load(), Remembered::default());
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Pulls configuration and instructions, announces capabilities.
+
+use super::Contact;
+use super::backoff::Backoff;
+use super::http::{Answer, Call, Client, HttpError};
+use crate::clock;
+use crate::random;
+use glimpse_model::configuration::Configuration;
+use glimpse_model::time::Timestamp;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
+use hyper::{Method, StatusCode};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Largest configuration and largest instruction set accepted, in bytes.
+const CONFIGURATION_LIMIT: usize = 64 << 10;
+const INSTRUCTIONS_LIMIT: usize = 2 << 20;
+
+/// Patience with an answer, beyond the time it may be held open.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the supervisor's side has to tell the daemon.
+#[derive(Debug)]
+pub enum Heard {
+    /// A configuration that parsed, and its bytes.
+    Configuration(Configuration, Bytes),
+    /// The bytes of an instruction set.
+    Instructions(Bytes),
+    /// How the contact stands.
+    Contact(Contact),
+}
+
+/// Why a round did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}", .0.explain())]
+    Http(#[from] HttpError),
+    #[error("the controller answers {0}")]
+    Status(String, Option<Duration>),
+    #[error("the controller's configuration is not understood: {0}")]
+    Configuration(#[from] glimpse_model::read::Refused),
+}
+
+impl Failure {
+    fn status(answer: &Answer) -> Self {
+        Self::Status(answer.describe(), answer.retry_after)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status(_, wait) => *wait,
+            _ => None,
+        }
+    }
+}
+
+/// The pulling side. Runs until dropped.
+#[derive(Debug)]
+pub struct Supervisor {
+    client: Client,
+    heard: mpsc::Sender<Heard>,
+    capabilities: Option<Bytes>,
+    configuration: Configuration,
+    configuration_tag: Option<HeaderValue>,
+    instructions_tag: Option<HeaderValue>,
+    contact: Contact,
+    started: Timestamp,
+}
+
+impl Supervisor {
+    /// A puller that starts from `configuration`, the last one known, and announces `capabilities`.
+    pub fn new(
+        client: Client,
+        heard: mpsc::Sender<Heard>,
+        capabilities: Bytes,
+        configuration: Configuration,
+    ) -> Self {
+        Self {
+            client,
+            heard,
+            capabilities: Some(capabilities),
+            configuration,
+            configuration_tag: None,
+            instructions_tag: None,
+            contact: Contact::default(),
+            started: clock::now(),
+        }
+    }
+
+    /// Pulls for ever.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let round = self.round().await;
+            let now = clock::now();
+            let wait = match round {
+                Ok(()) => {
+                    backoff.reset();
+                    self.contact.succeeded(now);
+                    self.until_next(now)
+                }
+                Err(failure) => {
+                    let wait = backoff.failed(random::number(), failure.retry_after());
+                    let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+                    self.contact.failed(now, micros, &failure.to_string());
+                    log::warn!("{failure}; next attempt in {} s", wait.as_secs().max(1));
+                    wait
+                }
+            };
+            self.tell(Heard::Contact(self.contact.clone())).await;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One round: capabilities once, configuration, instructions. The wait for instructions is held
+    /// open by the supervisor, so that a new one arrives at once.
+    async fn round(&mut self) -> Result<(), Failure> {
+        if let Some(document) = self.capabilities.clone() {
+            let answer = self.client.call(&announcement(document)).await?;
+            if !answer.status.is_success() {
+                return Err(Failure::status(&answer));
+            }
+            self.capabilities = None;
+        }
+        let call = get(
+            "/agent/v2/configuration".to_owned(),
+            self.configuration_tag.as_ref(),
+            PATIENCE,
+            CONFIGURATION_LIMIT,
+        );
+        let answer = self.client.call(&call).await?;
+        match answer.status {
+            StatusCode::OK => {
+                let configuration = Configuration::parse(&answer.body)?;
+                self.configuration = configuration.clone();
+                self.configuration_tag = answer.etag;
+                self.tell(Heard::Configuration(configuration, answer.body)).await;
+            }
+            StatusCode::NOT_MODIFIED => {}
+            _ => return Err(Failure::status(&answer)),
+        }
+        // Reached: the household should not have to wait for the long poll to see it.
+        self.contact.succeeded(clock::now());
+        self.tell(Heard::Contact(self.contact.clone())).await;
+
+        // Before anything is known, ask without waiting.
+        let wait = if self.instructions_tag.is_some() { self.configuration.wait_s } else { 0 };
+        let call = get(
+            format!("/agent/v2/instructions?wait={wait}"),
+            self.instructions_tag.as_ref(),
+            PATIENCE + Duration::from_secs(wait.into()),
+            INSTRUCTIONS_LIMIT,
+        );
+        let answer = self.client.call(&call).await?;
+        match answer.status {
+            StatusCode::OK => {
+                self.instructions_tag = answer.etag;
+                self.tell(Heard::Instructions(answer.body)).await;
+                Ok(())
+            }
+            StatusCode::NOT_MODIFIED => Ok(()),
+            _ => Err(Failure::status(&answer)),
+        }
+    }
+
+    /// Time to the next pull by the configured timing; a timing that has ended falls back to the
+    /// default, so that the agent stays reachable.
+    fn until_next(&self, now: Timestamp) -> Duration {
+        let timing = &self.configuration.pull;
+        let fallback = Configuration::default().pull;
+        let next = |timing: &glimpse_model::timing::Timing| {
+            let slot = timing.next(now, self.started)?;
+            Some(timing.fire_at(slot, random::seed()))
+        };
+        next(timing)
+            .or_else(|| next(&fallback))
+            .map_or(Duration::from_mins(10), |at| clock::duration(at.since(now)))
+    }
+
+    async fn tell(&self, heard: Heard) {
+        if self.heard.send(heard).await.is_err() {
+            log::debug!("the daemon has stopped listening");
+        }
+    }
+}
+
+fn announcement(document: Bytes) -> Call {
+    Call {
+        method: Method::PUT,
+        path: "/agent/v2/capabilities".to_owned(),
+        headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body: document,
+        patience: PATIENCE,
+        limit: CONFIGURATION_LIMIT,
+    }
+}
+
+fn get(path: String, tag: Option<&HeaderValue>, patience: Duration, limit: usize) -> Call {
+    Call {
+        path,
+        headers: tag.map(|tag| (IF_NONE_MATCH, tag.clone())).into_iter().collect(),
+        patience,
+        limit,
+        ..Call::default()
+    }
+}

@@ -1,0 +1,26 @@
+//! Packets, sockets, kernel timestamps, byte counting and interfaces: what the measurement methods stand on.
+//!
+//! ```text
+//!   packet   bytes <-> values          pure: no sockets, no clock
+//!   target   what kind of address      pure
+//!   count    bytes on the line         pure
+//!   stamp    two clocks, never mixed   pure, but for `monotonic_ns`
+//!   socket   UDP, ICMP and TCP probes  the edge: file descriptors in tokio
+//!   interface  default route, link kind, counters from `/proc` and `/sys`; the texts are parsed by pure functions
+//! ```
+//!
+//! Invariants: nothing here knows a configuration, a task or a record; no parser panics or reads past its input; a round
+//! trip is the difference of two stamps of one clock. There is no `unsafe`: the kernel is reached by `nix` and `socket2`.
+//!
+//! ```
+//! use glimpse_net::target::{AddressClass, classify};
+//! // A mapped address is what it embeds, so it cannot slip past a rule about private targets.
+//! assert_eq!(classify("::ffff:192.168.1.1".parse().unwrap()), AddressClass::Private);
+//! ```
+
+pub mod count;
+pub mod interface;
+pub mod packet;
+pub mod socket;
+pub mod stamp;
+pub mod target;

@@ -1,0 +1,278 @@
+//! UDP and ICMP sockets.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use socket2::{Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::message::{ErrorOrigin, Event, EventKind, receive};
+use super::{SocketError, SocketKind, create};
+use crate::count::{Counter, SHORT_HEADER, icmp_error_bytes, packet_bytes};
+use crate::packet::Family;
+use crate::stamp::{Stamp, monotonic_ns};
+
+/// A datagram socket for probes. It counts what it sends and receives.
+#[derive(Debug)]
+pub struct ProbeSocket {
+    socket: AsyncFd<Socket>,
+    kind: SocketKind,
+    family: Family,
+    stamping: bool,
+    counter: Counter,
+}
+
+impl ProbeSocket {
+    /// A UDP socket connected to `remote`: the kernel drops what others send. `source_port` 0 is an ephemeral one.
+    ///
+    /// # Errors
+    /// [`SocketError::Bind`] for the port, [`SocketError::Connect`] when there is no way to `remote`.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O, as every constructor here.
+    pub fn udp(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
+        let family = Family::from(remote.ip());
+        let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
+        create::bind(&socket, family, source_port)?;
+        connect(&socket, remote)?;
+        Self::register(socket, SocketKind::Udp, family)
+    }
+
+    /// A UDP socket without a fixed peer, for [`Self::send_to`].
+    pub fn udp_unconnected(family: Family, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
+        let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
+        create::bind(&socket, family, source_port)?;
+        Self::register(socket, SocketKind::Udp, family)
+    }
+
+    /// An ICMP or ICMPv6 socket connected to `remote`: a ping socket, or a raw one where that is all there is; see
+    /// [`Self::kind`]. Messages to send begin with the ICMP header.
+    pub fn icmp(remote: IpAddr, ttl: u8) -> Result<Self, SocketError> {
+        let family = Family::from(remote);
+        let (socket, kind) = create::icmp(family, ttl)?;
+        connect(&socket, SocketAddr::new(remote, 0))?;
+        Self::register(socket, kind, family)
+    }
+
+    fn register(socket: Socket, kind: SocketKind, family: Family) -> Result<Self, SocketError> {
+        // Kernels without stamps exist; the monotonic clock serves then.
+        let stamping = match create::stamp_packets(&socket) {
+            Ok(()) => true,
+            Err(error) => {
+                log::debug!("no kernel time stamps: {error}");
+                false
+            }
+        };
+        // ICMP errors and stamps of sent packets wake by EPOLLERR alone.
+        let interest = Interest::READABLE | Interest::ERROR;
+        let socket = create::register(socket, interest)?;
+        Ok(Self {
+            socket,
+            kind,
+            family,
+            stamping,
+            counter: Counter::default(),
+        })
+    }
+
+    /// Which kind of socket the kernel gave.
+    pub const fn kind(&self) -> SocketKind {
+        self.kind
+    }
+
+    /// Which version of the Internet Protocol it speaks.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Whether the kernel agreed to stamp packets. It may still leave a packet without a stamp.
+    pub const fn is_stamping(&self) -> bool {
+        self.stamping
+    }
+
+    /// What it has sent and received so far.
+    pub const fn counter(&self) -> &Counter {
+        &self.counter
+    }
+
+    /// The local address, once the kernel has chosen it.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.get_ref().local_addr().ok()?.as_socket()
+    }
+
+    /// Sends one packet to the connected peer. The stamp is of the moment before; the kernel's follows as
+    /// [`EventKind::Transmitted`].
+    ///
+    /// # Errors
+    /// The kernel's refusal of this packet. An error left over from an earlier one is not reported here: it is on the queue.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<Stamp> {
+        self.transmit(bytes, |socket| socket.send(bytes))
+    }
+
+    /// As [`Self::send`], from an unconnected socket.
+    pub fn send_to(&mut self, bytes: &[u8], remote: SocketAddr) -> io::Result<Stamp> {
+        self.transmit(bytes, |socket| socket.send_to(bytes, &remote.into()))
+    }
+
+    fn transmit(
+        &mut self,
+        bytes: &[u8],
+        send: impl Fn(&Socket) -> io::Result<usize>,
+    ) -> io::Result<Stamp> {
+        let socket = self.socket.get_ref();
+        // Reading the pending error clears it; else it would be taken for a refusal of this packet.
+        let _ = socket.take_error();
+        let mut stamp = Stamp::monotonic(monotonic_ns());
+        if let Err(first) = send(socket) {
+            // One may have come in between. A refusal of this packet itself is simply repeated.
+            let pending = matches!(socket.take_error(), Ok(Some(_))) || is_icmp_made(&first);
+            if !pending {
+                return Err(first);
+            }
+            stamp = Stamp::monotonic(monotonic_ns());
+            send(socket)?;
+        }
+        self.counter.sent(packet_bytes(
+            self.family,
+            self.transport_header() + bytes.len(),
+        ));
+        Ok(stamp)
+    }
+
+    /// Waits for the next event; its bytes are put into `buffer`, which should have room for 1500. The error queue goes
+    /// first, so that the stamp of a packet comes before its answer. Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// Only what makes the socket useless; errors about packets are events.
+    pub async fn next(&mut self, buffer: &mut [u8]) -> io::Result<Event> {
+        // A flood of packets must not starve the other tasks of the thread.
+        tokio::task::coop::consume_budget().await;
+        loop {
+            if let Some(event) = self.take(buffer)? {
+                return Ok(event);
+            }
+            let mut guard = self
+                .socket
+                .ready_mut(Interest::READABLE | Interest::ERROR)
+                .await?;
+            let fd = guard.get_inner().as_raw_fd();
+            match poll_queues(fd, buffer)? {
+                Some(event) => {
+                    drop(guard);
+                    self.count(&event);
+                    return Ok(event);
+                }
+                None => guard.clear_ready(),
+            }
+        }
+    }
+
+    /// The next event if there is one already.
+    pub fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<Event>> {
+        let event = poll_queues(self.socket.get_ref().as_raw_fd(), buffer)?;
+        if let Some(event) = &event {
+            self.count(event);
+        }
+        Ok(event)
+    }
+
+    /// Counts an event of a raw socket that belongs to its owner. A raw socket sees the packets of others too, and on
+    /// loopback its own requests, so that it counts nothing by itself; the other kinds do, and ignore this.
+    pub fn claim(&mut self, event: &Event) {
+        if self.kind == SocketKind::IcmpRaw {
+            self.add(event);
+        }
+    }
+
+    fn count(&mut self, event: &Event) {
+        if self.kind != SocketKind::IcmpRaw {
+            self.add(event);
+        }
+    }
+
+    fn add(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Received { .. } => {
+                let raw_v4 = self.kind == SocketKind::IcmpRaw && self.family == Family::V4;
+                let header = if raw_v4 {
+                    0
+                } else {
+                    self.family.header_length()
+                };
+                self.counter
+                    .received((header + self.transport_header() + event.whole_length) as u64);
+            }
+            EventKind::Failed(report) if report.origin == ErrorOrigin::Icmp => {
+                self.counter.received(icmp_error_bytes(
+                    self.family,
+                    self.transport_header() + event.whole_length,
+                ));
+            }
+            EventKind::Failed(_) | EventKind::Transmitted => {}
+        }
+    }
+
+    /// Bytes the kernel puts before the payload; an ICMP header is part of it.
+    const fn transport_header(&self) -> usize {
+        match self.kind {
+            SocketKind::Udp => SHORT_HEADER,
+            SocketKind::IcmpDatagram | SocketKind::IcmpRaw | SocketKind::Tcp => 0,
+        }
+    }
+}
+
+fn connect(socket: &Socket, remote: SocketAddr) -> Result<(), SocketError> {
+    socket
+        .connect(&remote.into())
+        .map_err(|source| SocketError::Connect { remote, source })
+}
+
+/// Errors that an ICMP message about an earlier packet leaves behind.
+fn is_icmp_made(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let icmp = [
+        Errno::ECONNREFUSED,
+        Errno::EHOSTUNREACH,
+        Errno::ENETUNREACH,
+        Errno::EPROTO,
+        Errno::ENOPROTOOPT,
+    ];
+    let more = [
+        Errno::EACCES,
+        Errno::EOPNOTSUPP,
+        Errno::EHOSTDOWN,
+        Errno::ENONET,
+        Errno::EMSGSIZE,
+    ];
+    error.raw_os_error().is_some_and(|number| {
+        icmp.iter()
+            .chain(&more)
+            .any(|errno| *errno as i32 == number)
+    })
+}
+
+/// Reads the error queue, then the packets.
+fn poll_queues(fd: std::os::fd::RawFd, buffer: &mut [u8]) -> io::Result<Option<Event>> {
+    match receive(fd, buffer, true) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        result => return result.map(Some),
+    }
+    // A pending error is reported by one failed call and is on the error queue as well.
+    for _ in 0..2 {
+        match receive(fd, buffer, false) {
+            Ok(event) => return Ok(Some(event)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if is_icmp_made(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Still failing: let the error queue have its turn.
+    receive(fd, buffer, true)
+        .map(Some)
+        .or_else(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(None),
+            _ => Err(error),
+        })
+}

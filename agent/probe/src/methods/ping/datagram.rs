@@ -1,0 +1,363 @@
+//! Types `Udp` and `Icmp`: packets out, events in, each event told to the machine as what it claims to answer.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use glimpse_net::count::Counter;
+use glimpse_net::packet::{
+    Echo, Family, Message, encode_echo_request, parse_icmpv4, parse_icmpv6, parse_ipv4,
+};
+use glimpse_net::socket::{
+    ErrorOrigin, ErrorReport, Event, EventKind, ProbeSocket, SocketError, SocketKind,
+};
+use glimpse_net::stamp::Stamp;
+
+use super::machine::{Claim, Machine};
+use super::options::PingOptions;
+use super::payload;
+use super::run::describe;
+
+/// Longest packet that is read whole; answers to packets of at most 1400 bytes are shorter.
+const BUFFER: usize = 2048;
+/// Events taken at a time, so that a flood cannot keep the loop from its clock.
+const DRAIN_LIMIT: usize = 256;
+/// Bytes of an ICMP echo header.
+const ECHO_HEADER: usize = 8;
+
+/// A connected socket and what tells its answers from others.
+pub(super) struct Datagrams {
+    socket: ProbeSocket,
+    face: Face,
+    buffer: Vec<u8>,
+    packet: Vec<u8>,
+}
+
+/// What an answer must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Face {
+    pub(super) kind: SocketKind,
+    pub(super) target: IpAddr,
+    pub(super) identifier: u16,
+    pub(super) payload: usize,
+}
+
+impl Datagrams {
+    pub(super) fn udp(remote: SocketAddr, options: &PingOptions) -> Result<Self, SocketError> {
+        let socket = ProbeSocket::udp(remote, options.source_port, options.ttl)?;
+        Ok(Self::new(socket, remote.ip(), 0, options.payload))
+    }
+
+    pub(super) fn icmp(
+        target: IpAddr,
+        options: &PingOptions,
+        seed: u64,
+    ) -> Result<Self, SocketError> {
+        let socket = ProbeSocket::icmp(target, options.ttl)?;
+        Ok(Self::new(
+            socket,
+            target,
+            payload::identifier(seed),
+            options.payload,
+        ))
+    }
+
+    fn new(socket: ProbeSocket, target: IpAddr, identifier: u16, payload: usize) -> Self {
+        let face = Face {
+            kind: socket.kind(),
+            target,
+            identifier,
+            payload,
+        };
+        Self {
+            socket,
+            face,
+            buffer: vec![0; BUFFER],
+            packet: Vec::with_capacity(ECHO_HEADER + payload),
+        }
+    }
+
+    pub(super) fn send(&mut self, index: u32, text: &[u8]) -> io::Result<Stamp> {
+        if self.face.kind == SocketKind::Udp {
+            return self.socket.send(text);
+        }
+        let sequence = u16::try_from(index + 1).unwrap_or_default();
+        let echo = Echo {
+            identifier: self.face.identifier,
+            sequence,
+            payload: text,
+        };
+        self.packet.clear();
+        encode_echo_request(self.socket.family(), &echo, &mut self.packet);
+        self.socket.send(&self.packet)
+    }
+
+    pub(super) async fn next(&mut self, machine: &mut Machine) -> io::Result<()> {
+        let event = self.socket.next(&mut self.buffer).await?;
+        self.tell(&event, machine);
+        Ok(())
+    }
+
+    pub(super) fn drain(&mut self, machine: &mut Machine) -> io::Result<()> {
+        for _ in 0..DRAIN_LIMIT {
+            let Some(event) = self.socket.take(&mut self.buffer)? else {
+                break;
+            };
+            self.tell(&event, machine);
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: &Event, machine: &mut Machine) {
+        if self.face.tell(event, &self.buffer[..event.length], machine) {
+            self.socket.claim(event);
+        }
+    }
+
+    pub(super) fn is_stamping(&self) -> bool {
+        self.socket.is_stamping()
+    }
+
+    pub(super) fn counter(&self) -> Counter {
+        *self.socket.counter()
+    }
+}
+
+impl Face {
+    /// Tells the machine what an event of the socket means, and says whether it is traffic of this run. Pure.
+    pub(super) fn tell(self, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
+        match event.kind {
+            EventKind::Transmitted => {
+                if let Some(kernel_ns) = event.stamp.kernel_ns {
+                    machine.transmitted(bytes, kernel_ns);
+                }
+                false
+            }
+            EventKind::Received { .. } if self.kind == SocketKind::Udp => {
+                machine.answered(Claim::Reply(bytes), event.stamp);
+                true
+            }
+            EventKind::Received { .. } => self.echo(bytes, event.stamp, machine),
+            EventKind::Failed(report) => match report.origin {
+                ErrorOrigin::Icmp if self.kind == SocketKind::Udp => {
+                    self.quoted_datagram(&report, bytes, event.stamp, machine);
+                    true
+                }
+                ErrorOrigin::Icmp => self.quoted_echo(&report, bytes, machine),
+                // The call that sent it has failed as well.
+                ErrorOrigin::Local => {
+                    machine.fault(report.reason());
+                    false
+                }
+                ErrorOrigin::Other => false,
+            },
+        }
+    }
+
+    fn echo(self, bytes: &[u8], stamp: Stamp, machine: &mut Machine) -> bool {
+        let message = match (Family::from(self.target), self.kind) {
+            (Family::V4, SocketKind::IcmpRaw) => {
+                parse_ipv4(bytes).and_then(|(_, payload)| parse_icmpv4(payload))
+            }
+            (Family::V4, _) => parse_icmpv4(bytes),
+            (Family::V6, _) => parse_icmpv6(bytes),
+        };
+        match message {
+            Ok(Message::EchoReply(reply)) if self.is_ours(reply.identifier) => {
+                let (index, text) = (u32::from(reply.sequence).wrapping_sub(1), reply.payload);
+                if text.len() == self.payload {
+                    machine.answered(Claim::Numbered { index, text }, stamp);
+                } else {
+                    machine.foreign();
+                }
+                true
+            }
+            Ok(Message::EchoReply(_)) | Err(_) => {
+                machine.foreign();
+                false
+            }
+            // A raw socket sees what else its peer sends; on loopback, our own requests. Errors come by the queue.
+            Ok(_) => false,
+        }
+    }
+
+    /// Only the target itself can answer: "port unreachable" and its like. A host on the way tells that the packet is lost.
+    fn quoted_datagram(
+        self,
+        report: &ErrorReport,
+        text: &[u8],
+        stamp: Stamp,
+        machine: &mut Machine,
+    ) {
+        let claim = Claim::Quoted(text);
+        if report.offender == Some(self.target) && report.is_unreachable(self.target.into()) {
+            machine.answered(claim, stamp);
+        } else {
+            machine.failed(claim, describe(report));
+        }
+    }
+
+    fn quoted_echo(self, report: &ErrorReport, bytes: &[u8], machine: &mut Machine) -> bool {
+        let Some((header, text)) = bytes.split_at_checked(ECHO_HEADER) else {
+            machine.fault(describe(report));
+            return false;
+        };
+        // A raw socket also hears of what other programs sent to the same target.
+        let ours = self.is_ours(u16::from_be_bytes([header[4], header[5]]));
+        if ours {
+            let index = u32::from(u16::from_be_bytes([header[6], header[7]])).wrapping_sub(1);
+            machine.failed(Claim::Numbered { index, text }, describe(report));
+        }
+        ours
+    }
+
+    /// The kernel has checked the identifier of a ping socket, and chosen it.
+    fn is_ours(self, identifier: u16) -> bool {
+        self.kind != SocketKind::IcmpRaw || identifier == self.identifier
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::methods::ping::machine::{Action, Pace};
+
+    fn waiting(text: &[u8]) -> Machine {
+        let pace = Pace {
+            count: 1,
+            interval_ns: 1,
+            timeout_ns: 1_000_000_000,
+            window: 1,
+        };
+        let mut machine = Machine::new(pace, 0);
+        assert_eq!(machine.poll(0), Action::Send(0));
+        machine.sent(text, Stamp::monotonic(0));
+        machine
+    }
+
+    fn face(kind: SocketKind) -> Face {
+        Face {
+            kind,
+            target: [192, 0, 2, 1].into(),
+            identifier: 0x1234,
+            payload: 10,
+        }
+    }
+
+    fn event(kind: EventKind, length: usize) -> Event {
+        Event {
+            kind,
+            length,
+            whole_length: length,
+            stamp: Stamp::monotonic(5_000_000),
+        }
+    }
+
+    fn unreachable(offender: [u8; 4], kind: u8, code: u8) -> EventKind {
+        EventKind::Failed(ErrorReport {
+            origin: ErrorOrigin::Icmp,
+            errno: 111,
+            icmp_type: kind,
+            icmp_code: code,
+            info: 0,
+            offender: Some(offender.into()),
+        })
+    }
+
+    fn reply(identifier: u16, sequence: u16, payload: &[u8], kind: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_echo_request(
+            Family::V4,
+            &Echo {
+                identifier,
+                sequence,
+                payload,
+            },
+            &mut bytes,
+        );
+        bytes[0] = kind;
+        bytes[2..4].copy_from_slice(&[0, 0]);
+        let checksum = glimpse_net::packet::internet_checksum(&bytes);
+        bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn only_the_target_answers_a_datagram() {
+        let text = b"0123456789";
+        for (kind, answered) in [
+            (unreachable([192, 0, 2, 1], 3, 3), 1),
+            (unreachable([192, 0, 2, 1], 3, 13), 1),
+            (unreachable([198, 51, 100, 1], 3, 3), 0),
+            (unreachable([198, 51, 100, 1], 11, 0), 0),
+            (unreachable([192, 0, 2, 1], 11, 1), 0),
+        ] {
+            let mut machine = waiting(text);
+            face(SocketKind::Udp).tell(&event(kind, 10), text, &mut machine);
+            let tally = machine.tally();
+            assert_eq!(tally.received, answered, "{kind:?}");
+            assert_eq!(
+                machine.poll(6_000_000),
+                Action::Done,
+                "either way the wait is over"
+            );
+            assert_eq!(tally.faults.len(), usize::from(answered == 0));
+        }
+    }
+
+    #[test]
+    fn an_echo_reply_must_match_in_identifier_number_length_and_text() {
+        for (bytes, answered, foreign) in [
+            (reply(0x9999, 1, b"0123456789", 0), 1, 0),
+            (reply(0x9999, 2, b"0123456789", 0), 0, 1),
+            (reply(0x9999, 0, b"0123456789", 0), 0, 1),
+            (reply(0x9999, 1, b"0123456", 0), 0, 1),
+            (reply(0x9999, 1, b"X123456789", 0), 0, 1),
+            (reply(0x9999, 1, b"0123456789", 8), 0, 0),
+            (vec![0; 8], 0, 1),
+            (vec![], 0, 1),
+        ] {
+            let mut machine = waiting(b"0123456789");
+            let received = event(EventKind::Received { from: None }, bytes.len());
+            // The kernel has checked the identifier of a ping socket.
+            face(SocketKind::IcmpDatagram).tell(&received, &bytes, &mut machine);
+            let tally = machine.tally();
+            assert_eq!(
+                (tally.received, tally.foreign),
+                (answered, foreign),
+                "{bytes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_raw_socket_checks_the_identifier_itself() {
+        for (identifier, answered) in [(0x1234, 1), (0x9999, 0)] {
+            let mut machine = waiting(b"0123456789");
+            let mut packet = vec![
+                0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+            ];
+            packet.extend_from_slice(&reply(identifier, 1, b"0123456789", 0));
+            let received = event(EventKind::Received { from: None }, packet.len());
+            let ours = face(SocketKind::IcmpRaw).tell(&received, &packet, &mut machine);
+            assert_eq!((machine.tally().received, ours), (answered, answered == 1));
+        }
+    }
+
+    #[test]
+    fn an_error_about_an_echo_ends_its_wait_and_anothers_does_not() {
+        for (identifier, sequence, faults) in [(0x1234, 1, 1), (0x9999, 1, 0), (0x1234, 7, 0)] {
+            let mut machine = waiting(b"0123456789");
+            let quoted = reply(identifier, sequence, b"0123456789", 8);
+            face(SocketKind::IcmpRaw).tell(
+                &event(unreachable([198, 51, 100, 1], 3, 1), 18),
+                &quoted,
+                &mut machine,
+            );
+            assert_eq!(machine.tally().faults.len(), faults);
+            assert_eq!(machine.tally().received, 0);
+            assert_eq!(machine.poll(6_000_000) == Action::Done, faults == 1);
+        }
+    }
+}

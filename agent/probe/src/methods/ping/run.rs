@@ -1,0 +1,195 @@
+//! The driver: the same short loop for every type whose packets are ours.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use glimpse_model::options::Options;
+use glimpse_model::outcome::{ByteCount, Outcome};
+use glimpse_net::count::Counter;
+use glimpse_net::socket::{ErrorOrigin, ErrorReport, stamping_begins};
+use glimpse_net::stamp::{Stamp, monotonic_ns};
+
+use super::datagram::Datagrams;
+use super::machine::{Action, Machine, Pace};
+use super::options::{PingOptions, PingType};
+use super::outcome::{Figures, outcome};
+use super::tcp::Attempts;
+use super::{payload, system};
+use crate::context::Context;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Makes the measurement.
+pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
+    let options = match PingOptions::read(options) {
+        Ok(options) => options,
+        Err(refused) => return Outcome::failed(refused.to_string(), ByteCount::default()),
+    };
+    let address = match options.host.locate(options.family, context).await {
+        Ok(address) => address,
+        Err(reason) => return Outcome::failed(reason, ByteCount::default()),
+    };
+    if options.kind == PingType::System {
+        return system::run(&[system::PROGRAM], &options, address, context).await;
+    }
+    match Line::open(&options, address, context.seed) {
+        Ok(line) => {
+            line.ready().await;
+            drive(&options, address, context, line).await
+        }
+        Err(reason) => {
+            let mut machine = Machine::new(pace(&options), 0);
+            machine.stop(reason);
+            let tally = machine.tally();
+            outcome(
+                Figures::of(address, &tally),
+                &tally.faults,
+                ByteCount::default(),
+            )
+        }
+    }
+}
+
+fn pace(options: &PingOptions) -> Pace {
+    Pace {
+        count: options.count,
+        interval_ns: u64::from(options.interval_ms) * NS_PER_MS,
+        timeout_ns: u64::from(options.timeout_ms) * NS_PER_MS,
+        window: options.window(),
+    }
+}
+
+async fn drive(
+    options: &PingOptions,
+    address: IpAddr,
+    context: &Context,
+    mut line: Line,
+) -> Outcome {
+    let mut machine = Machine::new(pace(options), monotonic_ns());
+    let each = options.worst_case_bytes() / u64::from(options.count.max(1));
+    let mut text = Vec::with_capacity(options.payload);
+    loop {
+        if let Err(error) = line.drain(&mut machine) {
+            machine.stop(error.to_string());
+            break;
+        }
+        let counter = line.counter();
+        context.meter.show(&counter);
+        match machine.poll(monotonic_ns()) {
+            Action::Send(_) if counter.total_bytes().saturating_add(each) > context.byte_limit => {
+                machine.stop(format!(
+                    "stopped at its limit of {} bytes",
+                    context.byte_limit
+                ));
+            }
+            Action::Send(index) => {
+                payload::write(context.seed, index, options.payload, &mut text);
+                match line.send(index, &text) {
+                    Ok(stamp) => machine.sent(&text, stamp),
+                    Err(reason) => machine.refused(reason, monotonic_ns()),
+                }
+            }
+            Action::Wait(until_ns) => {
+                let wait = Duration::from_nanos(until_ns.saturating_sub(monotonic_ns()));
+                // Past the wait, the machine knows what to do.
+                if let Ok(Err(error)) = tokio::time::timeout(wait, line.next(&mut machine)).await {
+                    machine.stop(error.to_string());
+                    break;
+                }
+            }
+            Action::Done => break,
+        }
+    }
+    let tally = machine.tally();
+    if tally.late + tally.foreign > 0 {
+        log::debug!(target:% = address, late = tally.late, foreign = tally.foreign; "packets that answered nothing");
+    }
+    outcome(
+        Figures::of(address, &tally),
+        &tally.faults,
+        context.meter.show(&line.counter()),
+    )
+}
+
+/// The sockets of a run.
+enum Line {
+    Datagrams(Datagrams),
+    Attempts(Attempts),
+}
+
+impl Line {
+    fn open(options: &PingOptions, address: IpAddr, seed: u64) -> Result<Self, String> {
+        let remote = SocketAddr::new(address, options.destination_port);
+        match options.kind {
+            PingType::Tcp => Ok(Self::Attempts(Attempts::new(remote, options))),
+            PingType::Icmp => Datagrams::icmp(address, options, seed).map(Self::Datagrams),
+            PingType::Udp | PingType::System => {
+                Datagrams::udp(remote, options).map(Self::Datagrams)
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    /// Waits until the kernel stamps, where it has agreed to.
+    async fn ready(&self) {
+        if let Self::Datagrams(datagrams) = self
+            && datagrams.is_stamping()
+        {
+            stamping_begins().await;
+        }
+    }
+
+    /// Sends packet `index`; an error says why the kernel did not.
+    fn send(&mut self, index: u32, text: &[u8]) -> Result<Stamp, String> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams
+                .send(index, text)
+                .map_err(|error| error.to_string()),
+            Self::Attempts(attempts) => attempts.send(index).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Waits until something has come and tells the machine.
+    async fn next(&mut self, machine: &mut Machine) -> io::Result<()> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.next(machine).await,
+            Self::Attempts(attempts) => {
+                attempts.next(machine).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the machine what has come already.
+    fn drain(&mut self, machine: &mut Machine) -> io::Result<()> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.drain(machine),
+            Self::Attempts(attempts) => {
+                attempts.close_expired();
+                Ok(())
+            }
+        }
+    }
+
+    fn counter(&self) -> Counter {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.counter(),
+            Self::Attempts(attempts) => attempts.counter(),
+        }
+    }
+}
+
+/// An error of the network in words for the record.
+pub(super) fn describe(report: &ErrorReport) -> String {
+    match (report.origin, report.offender) {
+        (ErrorOrigin::Icmp, Some(offender)) => {
+            let (kind, code) = (report.icmp_type, report.icmp_code);
+            format!(
+                "{} (icmp type {kind} code {code} from {offender})",
+                report.reason()
+            )
+        }
+        _ => report.reason(),
+    }
+}
