@@ -71,7 +71,10 @@ pub async fn run(config: PathBuf) -> Result<()> {
     }
     let listener = socket::listen(&settings.local.socket)
         .with_context(|| format!("cannot open {}", settings.local.socket.display()))?;
-    let spool = Spool::open(&settings.storage.spool_dir, daemon::spool_options(&settings))?;
+    let spool = Spool::open(
+        &settings.storage.spool_dir,
+        daemon::spool_options(&settings),
+    )?;
     let recovery = spool.recovery();
     if recovery.entries > 0 || recovery.torn_bytes > 0 {
         log::info!(
@@ -150,7 +153,12 @@ fn open_history(settings: &Settings) -> History {
 /// SIGTERM and SIGINT stop, SIGHUP reads the settings again; a fault in them is logged and the old
 /// ones stand.
 async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot::Sender<()>) {
-    let streams = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let streams = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = streams else {
         log::error!("this system hands out no signals");
         return;
@@ -163,7 +171,7 @@ async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot:
                 Ok(settings) => if reload.send(settings).await.is_err() {
                     break;
                 },
-                Err(error) => log::error!("the old settings stand: {error:#}"),
+                Err(error) => log::error!("the old settings stand: {}", logger::chain(&error)),
             },
         }
     }
@@ -206,7 +214,7 @@ impl Uplink {
         log::info!(agent = identity.agent_id.as_str(); "enrolled with {url}");
         let (tls_tx, tls) = watch::channel(config);
         if let Err(error) = self.start(&url, &tls) {
-            log::error!("{error:#}");
+            log::error!("{}", logger::chain(&error));
             return;
         }
         renewal(&url, &store, identity, &tls_tx, &self.membership).await;
@@ -218,7 +226,10 @@ impl Uplink {
         let capabilities = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
         let capabilities = Bytes::from(serde_json::to_vec(&capabilities)?);
         let configuration = daemon::last_configuration(&self.settings.controller.state_dir);
-        let repository = configuration.repository.clone().unwrap_or_else(|| url.to_owned());
+        let repository = configuration
+            .repository
+            .clone()
+            .unwrap_or_else(|| url.to_owned());
         let client = |base: &str| Client::new(base, tls.clone(), self.traffic.clone());
         let supervisor = Supervisor::new(
             client(url)?,
@@ -246,10 +257,13 @@ impl Uplink {
                     return (identity, config);
                 }
                 Err(error) => {
-                    let said = Some(format!("{error:#}"));
+                    let said = Some(logger::chain(&error));
                     if self.membership.borrow().error != said {
-                        log::warn!("{error:#}");
-                        self.membership.send_replace(Membership { error: said, ..Membership::default() });
+                        log::warn!("{}", logger::chain(&error));
+                        self.membership.send_replace(Membership {
+                            error: said,
+                            ..Membership::default()
+                        });
                     }
                 }
             }
@@ -267,7 +281,9 @@ fn load(store: &Store) -> Result<(Identity, Arc<ClientConfig>)> {
 fn membership(identity: &Identity, error: Option<String>) -> Membership {
     Membership {
         agent: Some(identity.agent_id.clone()),
-        valid_until: Some(Timestamp::from_micros(identity.validity.not_after.saturating_mul(SECOND))),
+        valid_until: Some(Timestamp::from_micros(
+            identity.validity.not_after.saturating_mul(SECOND),
+        )),
         error,
     }
 }
@@ -307,8 +323,12 @@ async fn renewal(
             }
             Err(error) => {
                 let wait = backoff.failed(random::number(), None);
-                log::warn!("cannot renew the certificate: {error:#}; next attempt in {} s", wait.as_secs().max(1));
-                membership_tx.send_replace(membership(&identity, Some(format!("{error:#}"))));
+                let error = logger::chain(&error);
+                log::warn!(
+                    "cannot renew the certificate: {error}; next attempt in {} s",
+                    wait.as_secs().max(1)
+                );
+                membership_tx.send_replace(membership(&identity, Some(error)));
                 tokio::time::sleep(wait).await;
                 if let Some((newer, config)) = enrolled_anew(store, &identity) {
                     membership_tx.send_replace(membership(&newer, None));
@@ -338,7 +358,7 @@ fn enrolled_anew(store: &Store, identity: &Identity) -> Option<(Identity, Arc<Cl
         Ok(_) => None,
         Err(error) => {
             if error.downcast_ref::<IdentityError>().is_some() {
-                log::debug!("identity: {error:#}");
+                log::debug!("identity: {}", logger::chain(&error));
             }
             None
         }

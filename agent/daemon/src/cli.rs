@@ -65,7 +65,7 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::failed(format_args!("{error:#}"))
+        Self::failed(logger::chain(&error))
     }
 }
 

@@ -6,8 +6,8 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::io::unix::AsyncFd;
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// When this source was written: a clock that shows an earlier time has not been set.
 /// 2026-11-01T00:00:00Z.
@@ -61,7 +61,10 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = Timer(TimerFd::new(ClockId::CLOCK_REALTIME, flags)?);
-        #[expect(deprecated, reason = "the sound successor is `unsafe`; a Timer owns its descriptor for life")]
+        #[expect(
+            deprecated,
+            reason = "the sound successor is `unsafe`; a Timer owns its descriptor for life"
+        )]
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         Ok(Self { timer })
     }

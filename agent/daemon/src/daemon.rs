@@ -149,14 +149,20 @@ pub fn rules(settings: &Settings, configuration: &Configuration) -> Rules {
         consent: settings.consent.enabled,
         cap: configuration
             .monthly_bytes
-            .map_or(limits.monthly_bytes, |asked| asked.min(limits.monthly_bytes)),
-        mobile_cap: if limits.mobile { limits.mobile_bytes } else { 0 },
+            .map_or(limits.monthly_bytes, |asked| {
+                asked.min(limits.monthly_bytes)
+            }),
+        mobile_cap: if limits.mobile {
+            limits.mobile_bytes
+        } else {
+            0
+        },
         quiet: limits.quiet_hours.clone(),
         quiet_zone: limits.quiet_zone.clone(),
         system_zone: system_zone(Path::new("/")),
         forbidden: limits.forbidden_methods.clone(),
         lan: limits.lan,
-        lab: settings.lab.allow_loopback_targets,
+        lab: settings.lab.targets,
         target_rate: limits.target_rate.into(),
         target_parallel: limits.target_parallel.into(),
     }
@@ -206,7 +212,9 @@ impl Daemon {
         if let Ok(bytes) = files::read_bounded(&daemon.state_dir.join(INSTRUCTIONS), 4 << 20) {
             daemon.instruct(&bytes, &remembered.seen).await;
         } else {
-            daemon.plan.replace(&InstructionSet::default(), &remembered.seen, now);
+            daemon
+                .plan
+                .replace(&InstructionSet::default(), &remembered.seen, now);
         }
         daemon
     }
@@ -269,6 +277,7 @@ impl Daemon {
     async fn heard(&mut self, heard: Heard) {
         match heard {
             Heard::Configuration(configuration, bytes) => {
+                let configuration = *configuration;
                 self.save_state(CONFIGURATION, &bytes);
                 self.upload.send_replace(configuration.upload.clone());
                 self.guard.set_rules(rules(&self.settings, &configuration));
@@ -296,12 +305,19 @@ impl Daemon {
                 let name = glimpse_model::read::printable(&task.method);
                 Refused::new("method", format!("'{name}' is not a method of this agent"))
             })?;
-            method.read(&task.options).map(|_| ()).map_err(|refused| refused.within("options"))
+            method
+                .read(&task.options)
+                .map(|_| ())
+                .map_err(|refused| refused.within("options"))
         };
         match InstructionSet::parse_checked(bytes, &check) {
             Ok(set) => {
                 self.set_error = None;
-                log::info!("{} instructions in force, {} refused", set.instructions.len(), set.refused.len());
+                log::info!(
+                    "{} instructions in force, {} refused",
+                    set.instructions.len(),
+                    set.refused.len()
+                );
                 self.plan.replace(&set, known, clock::now());
                 for refused in set.refused {
                     self.report_refusal(refused).await;
@@ -309,7 +325,9 @@ impl Daemon {
                 true
             }
             Err(refused) => {
-                log::error!("the instruction set is not understood, the last one stands: {refused}");
+                log::error!(
+                    "the instruction set is not understood, the last one stands: {refused}"
+                );
                 self.set_error = Some(refused.to_string());
                 false
             }
@@ -320,7 +338,10 @@ impl Daemon {
     async fn report_refusal(&mut self, refused: RefusedInstruction) {
         let words = refused.refused.to_string();
         // The place in the set may change from one set to the next; the fault does not.
-        let fault = words.split_once(']').map_or(words.as_str(), |(_, rest)| rest).to_owned();
+        let fault = words
+            .split_once(']')
+            .map_or(words.as_str(), |(_, rest)| rest)
+            .to_owned();
         if !self.reported.insert((refused.id.clone(), fault)) {
             return;
         }
@@ -416,7 +437,7 @@ impl Daemon {
                 Some(event) = inboxes.runs.recv() => match event {
                     // Not begun yet: dropping the reply sends it home.
                     RunEvent::Begins(..) => {}
-                    ended => self.run_event(ended).await,
+                    ended @ RunEvent::Ended(_) => self.run_event(ended).await,
                 },
             }
         }
@@ -449,7 +470,8 @@ impl Daemon {
 pub fn limits(settings: &Settings, parallel: u32) -> glimpse_model::capability::Limits {
     let rules = rules(settings, &Configuration::default());
     glimpse_model::capability::Limits {
-        max_instructions: u32::try_from(glimpse_model::instruction::MAX_INSTRUCTIONS).unwrap_or(u32::MAX),
+        max_instructions: u32::try_from(glimpse_model::instruction::MAX_INSTRUCTIONS)
+            .unwrap_or(u32::MAX),
         max_parallel: parallel,
         monthly_bytes: rules.cap,
         mobile_monthly_bytes: rules.mobile_cap,

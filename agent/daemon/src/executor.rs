@@ -2,8 +2,8 @@
 //! deadline.
 
 use crate::clock;
-use glimpse_model::id::ResultId;
 use glimpse_model::capability::Need;
+use glimpse_model::id::ResultId;
 use glimpse_model::instruction::Execution;
 use glimpse_model::options::Options;
 use glimpse_model::outcome::Outcome;
@@ -131,7 +131,12 @@ impl Line {
             return;
         };
         let (reply, ready) = oneshot::channel();
-        if self.events.send(RunEvent::Begins(job.result, reply)).await.is_err() {
+        if self
+            .events
+            .send(RunEvent::Begins(job.result, reply))
+            .await
+            .is_err()
+        {
             return;
         }
         // An owner that drops the reply has no more use for the run.
@@ -242,11 +247,18 @@ mod tests {
         fn new(parallel: u32) -> Self {
             let (sender, events) = mpsc::channel(8);
             let executor = Executor::new(parallel, sender);
-            Self { executor, events, running: 0, most: 0, ended: Vec::new() }
+            Self {
+                executor,
+                events,
+                running: 0,
+                most: 0,
+                ended: Vec::new(),
+            }
         }
 
         /// Takes events until `n` runs have ended; returns the seconds that passed.
         async fn until_ended(&mut self, n: usize) -> u64 {
+            #[expect(clippy::disallowed_methods, reason = "the virtual clock of the test")]
             let start = tokio::time::Instant::now();
             while self.ended.len() < n {
                 match self.events.recv().await.unwrap() {
@@ -268,7 +280,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn parallel_up_to_the_limit() {
         let mut bench = Bench::new(3);
-        bench.executor.start(Execution::Parallel, (0..7).map(|n| job(n, &[], false)).collect());
+        bench.executor.start(
+            Execution::Parallel,
+            (0..7).map(|n| job(n, &[], false)).collect(),
+        );
         assert_eq!(bench.until_ended(7).await, 3);
         assert_eq!(bench.most, 3);
     }
@@ -288,17 +303,28 @@ mod tests {
     async fn an_exclusive_run_is_alone() {
         let mut bench = Bench::new(4);
         for n in 0..3 {
-            bench.executor.start(Execution::Sequential, vec![job(n, &[Need::ExclusiveLine], false)]);
-            bench.executor.start(Execution::Sequential, vec![job(10 + n, &[], false)]);
+            bench.executor.start(
+                Execution::Sequential,
+                vec![job(n, &[Need::ExclusiveLine], false)],
+            );
+            bench
+                .executor
+                .start(Execution::Sequential, vec![job(10 + n, &[], false)]);
         }
         bench.until_ended(6).await;
-        assert_eq!(bench.most, 1, "ordinary runs stood alone between exclusive ones");
+        assert_eq!(
+            bench.most, 1,
+            "ordinary runs stood alone between exclusive ones"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stuck_run_is_aborted_and_the_next_goes_on() {
         let mut bench = Bench::new(1);
-        bench.executor.start(Execution::Sequential, vec![job(0, &[], true), job(1, &[], false)]);
+        bench.executor.start(
+            Execution::Sequential,
+            vec![job(0, &[], true), job(1, &[], false)],
+        );
         assert_eq!(bench.until_ended(2).await, 6);
         assert_eq!(bench.ended[0].outcome.ending, Ending::Aborted);
         assert_eq!(bench.ended[1].outcome.ending, Ending::Done);

@@ -47,7 +47,9 @@ fn write(path: &Path, content: &[u8], mode: u32, sync: bool) -> io::Result<()> {
 /// The whole of a file of at most `limit` bytes.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut content)?;
+    File::open(path)?
+        .take(limit + 1)
+        .read_to_end(&mut content)?;
     if content.len() as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -71,7 +73,10 @@ mod tests {
         replace_unsynced(&path, b"two", 0o600).unwrap();
         assert_eq!(read_bounded(&path, 3).unwrap(), b"two");
         assert!(read_bounded(&path, 2).is_err());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -134,18 +134,37 @@ impl Guard {
     /// # Errors
     /// [`Denied`] with the first reason that holds, the household's before the instruction's.
     pub fn admit(&mut self, ask: &Ask<'_>, now: Timestamp) -> Result<Ticket, Denied> {
-        let deny = |reason, words: &str| Err(Denied { reason, words: words.to_owned() });
+        let deny = |reason, words: &str| {
+            Err(Denied {
+                reason,
+                words: words.to_owned(),
+            })
+        };
         if !self.rules.consent {
-            return deny(SkipReason::Consent, "the household has not agreed to measure for others");
+            return deny(
+                SkipReason::Consent,
+                "the household has not agreed to measure for others",
+            );
         }
         if !ask.clock_trusted {
             return deny(SkipReason::ClockUntrusted, "the clock is not set yet");
         }
-        if self.rules.forbidden.iter().any(|method| method == ask.method) {
-            return deny(SkipReason::MethodForbidden, "the household forbids this method");
+        if self
+            .rules
+            .forbidden
+            .iter()
+            .any(|method| method == ask.method)
+        {
+            return deny(
+                SkipReason::MethodForbidden,
+                "the household forbids this method",
+            );
         }
         if self.rules.quiet_at(now) {
-            return deny(SkipReason::QuietHours, "these are the household's quiet hours");
+            return deny(
+                SkipReason::QuietHours,
+                "these are the household's quiet hours",
+            );
         }
         if let Some(words) = ask.precondition.unmet(ask.link, ask.charge) {
             return deny(SkipReason::Precondition, words);
@@ -243,26 +262,64 @@ mod tests {
         let mut g = guard();
         let night = Timestamp::parse("2026-11-21T23:00:00Z").unwrap();
         assert_eq!(reason(&mut g, &ask(), night), SkipReason::QuietHours);
-        let untrusted = Ask { clock_trusted: false, ..ask() };
-        assert_eq!(reason(&mut g, &untrusted, now()), SkipReason::ClockUntrusted);
-        let forbidden = Ask { method: "btc_ma", ..ask() };
-        assert_eq!(reason(&mut g, &forbidden, now()), SkipReason::MethodForbidden);
-        let mobile = Ask { link: Link::Mobile, ..ask() };
+        let untrusted = Ask {
+            clock_trusted: false,
+            ..ask()
+        };
+        assert_eq!(
+            reason(&mut g, &untrusted, now()),
+            SkipReason::ClockUntrusted
+        );
+        let forbidden = Ask {
+            method: "btc_ma",
+            ..ask()
+        };
+        assert_eq!(
+            reason(&mut g, &forbidden, now()),
+            SkipReason::MethodForbidden
+        );
+        let mobile = Ask {
+            link: Link::Mobile,
+            ..ask()
+        };
         assert_eq!(reason(&mut g, &mobile, now()), SkipReason::Budget);
-        let large = Ask { worst_bytes: 100_001, ..ask() };
+        let large = Ask {
+            worst_bytes: 100_001,
+            ..ask()
+        };
         assert_eq!(reason(&mut g, &large, now()), SkipReason::Budget);
-        let wireless = Precondition { on_wire: false, ..Precondition::default() };
-        let unmet = Ask { precondition: &wireless, ..ask() };
+        let wireless = Precondition {
+            on_wire: false,
+            ..Precondition::default()
+        };
+        let unmet = Ask {
+            precondition: &wireless,
+            ..ask()
+        };
         assert_eq!(reason(&mut g, &unmet, now()), SkipReason::Precondition);
-        g.set_rules(Rules { consent: false, ..rules() });
+        g.set_rules(Rules {
+            consent: false,
+            ..rules()
+        });
         assert_eq!(reason(&mut g, &ask(), now()), SkipReason::Consent);
     }
 
     #[test]
     fn glimpse_check_24_on_wire_false_on_ethernet_does_not_run() {
-        let precondition = Precondition { on_wire: false, ..Precondition::default() };
+        let precondition = Precondition {
+            on_wire: false,
+            ..Precondition::default()
+        };
         let mut g = guard();
-        let denied = g.admit(&Ask { precondition: &precondition, ..ask() }, now()).unwrap_err();
+        let denied = g
+            .admit(
+                &Ask {
+                    precondition: &precondition,
+                    ..ask()
+                },
+                now(),
+            )
+            .unwrap_err();
         assert_eq!(denied.reason, SkipReason::Precondition);
         assert!(denied.words.contains("on_wire"));
     }
@@ -270,16 +327,26 @@ mod tests {
     #[test]
     fn concurrency_and_rate_at_one_target() {
         let mut g = guard();
-        let (a, b) = (g.admit(&ask(), now()).unwrap(), g.admit(&ask(), now()).unwrap());
+        let (a, b) = (
+            g.admit(&ask(), now()).unwrap(),
+            g.admit(&ask(), now()).unwrap(),
+        );
         assert_eq!(reason(&mut g, &ask(), now()), SkipReason::TargetRate);
-        let other = Ask { target: "192.0.2.2", ..ask() };
+        let other = Ask {
+            target: "192.0.2.2",
+            ..ask()
+        };
         let c = g.admit(&other, now()).unwrap();
         for ticket in [a, b, c] {
             g.settle(ticket, 10);
         }
         let third = g.admit(&ask(), now()).unwrap();
         g.settle(third, 10);
-        assert_eq!(reason(&mut g, &ask(), now()), SkipReason::TargetRate, "three in this minute");
+        assert_eq!(
+            reason(&mut g, &ask(), now()),
+            SkipReason::TargetRate,
+            "three in this minute"
+        );
         let later = Timestamp::parse("2026-11-21T12:01:01Z").unwrap();
         let fourth = g.admit(&ask(), later).unwrap();
         g.settle(fourth, 10);
@@ -289,7 +356,10 @@ mod tests {
     #[test]
     fn a_refusal_takes_nothing() {
         let mut g = guard();
-        let large = Ask { worst_bytes: u64::MAX, ..ask() };
+        let large = Ask {
+            worst_bytes: u64::MAX,
+            ..ask()
+        };
         for _ in 0..10 {
             assert!(g.admit(&large, now()).is_err());
         }

@@ -5,6 +5,19 @@ use log::{LevelFilter, Log, Metadata, Record};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+/// An error and what led to it, in one line; causes that its text names already are not repeated.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
 /// The one logger of the process.
 static LOGGER: Stderr = Stderr;
 
@@ -28,7 +41,11 @@ impl Log for Stderr {
         if !self.enabled(record.metadata()) || (!ours && record.level() > log::Level::Warn) {
             return;
         }
-        let mut line = format!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+        let mut line = format!(
+            "{}: {}",
+            record.level().as_str().to_ascii_lowercase(),
+            record.args()
+        );
         // Writing to a string does not fail.
         let _ = record.key_values().visit(&mut Fields(&mut line));
         line.push('\n');
@@ -45,7 +62,11 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         let text = value.to_string();
         if !text.is_empty() {
-            let quote = if text.contains([' ', '"', '=']) { "\"" } else { "" };
+            let quote = if text.contains([' ', '"', '=']) {
+                "\""
+            } else {
+                ""
+            };
             write!(self.0, " {key}={quote}{}{quote}", text.escape_debug())?;
         }
         Ok(())

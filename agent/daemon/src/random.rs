@@ -2,9 +2,15 @@
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Random bytes from the kernel. Ids and tokens rest on them, so there is no weaker source to fall
+/// Random bytes from the kernel.
+///
+/// # Panics
+/// Where the kernel gives none. Ids and tokens rest on them, so there is no weaker source to fall
 /// back on: a kernel without `getrandom` is not one this program runs on.
-#[expect(clippy::expect_used, reason = "Linux 3.17 and later has getrandom; ring falls back to /dev/urandom")]
+#[expect(
+    clippy::expect_used,
+    reason = "Linux 3.17 and later has getrandom; ring falls back to /dev/urandom"
+)]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new()

@@ -40,7 +40,11 @@ pub struct SpoolState {
 enum Order {
     Append(ResultId, Timestamp, Vec<u8>),
     Batch(usize, usize, oneshot::Sender<Vec<Entry>>),
-    Settle(Vec<ResultId>, Vec<(ResultId, String)>, oneshot::Sender<usize>),
+    Settle(
+        Vec<ResultId>,
+        Vec<(ResultId, String)>,
+        oneshot::Sender<usize>,
+    ),
     State(oneshot::Sender<SpoolState>),
     Flush(oneshot::Sender<()>),
 }
@@ -77,7 +81,10 @@ impl Spooler {
     /// Hands a record over. It is on its way to the device when this returns, and there when its id
     /// is said to be written.
     pub async fn append(&self, record: &Record) {
-        let made = record.end_time.or(record.planned_time).unwrap_or_else(clock::now);
+        let made = record
+            .end_time
+            .or(record.planned_time)
+            .unwrap_or_else(clock::now);
         let body = match serde_json::to_vec(record) {
             Ok(body) => body,
             Err(error) => {
@@ -97,7 +104,11 @@ impl Spooler {
 
     /// Deletes what a receipt accepts, keeps aside what it rejects. Returns how many records left
     /// the queue.
-    pub async fn settle(&self, accepted: Vec<ResultId>, rejected: Vec<(ResultId, String)>) -> usize {
+    pub async fn settle(
+        &self,
+        accepted: Vec<ResultId>,
+        rejected: Vec<(ResultId, String)>,
+    ) -> usize {
         let (reply, answer) = oneshot::channel();
         self.send(Order::Settle(accepted, rejected, reply)).await;
         answer.await.unwrap_or_default()
@@ -174,7 +185,9 @@ impl Owner {
                 let _ = reply.send(batch);
             }
             Order::Settle(accepted, rejected, reply) => {
-                let mut left = self.spool.acknowledge(accepted.iter().map(ResultId::as_bytes));
+                let mut left = self
+                    .spool
+                    .acknowledge(accepted.iter().map(ResultId::as_bytes));
                 for (id, reason) in rejected {
                     match self.spool.reject(id.as_bytes(), &reason) {
                         Ok(true) => {
@@ -223,7 +236,10 @@ impl Owner {
         match result {
             Ok(evicted) => {
                 if let Some(evicted) = evicted {
-                    log::warn!("the spool is full: {} oldest records given up", evicted.ids.len());
+                    log::warn!(
+                        "the spool is full: {} oldest records given up",
+                        evicted.ids.len()
+                    );
                 }
                 log::debug!(result:% = record.id; "spooled");
                 // Nobody listens any more when the daemon stops.

@@ -95,7 +95,9 @@ fn command(values: Vec<String>, enrol: Enrol, last: Option<usize>) -> Result<Com
     let command = match word.as_str() {
         "measure" => {
             let Some(method) = values.next() else {
-                return usage("measure what? name a method, such as: measure ping host=example.net");
+                return usage(
+                    "measure what? name a method, such as: measure ping host=example.net",
+                );
             };
             let words = values.by_ref().collect();
             Command::Measure { method, words }
@@ -103,7 +105,9 @@ fn command(values: Vec<String>, enrol: Enrol, last: Option<usize>) -> Result<Com
         "daemon" => Command::Daemon,
         "enrol" => {
             if enrol.controller.is_empty() || enrol.token_file.as_os_str().is_empty() {
-                return usage("enrol needs --controller URL and --token-file FILE (or - for standard input)");
+                return usage(
+                    "enrol needs --controller URL and --token-file FILE (or - for standard input)",
+                );
             }
             Command::Enrol(enrol)
         }
@@ -140,9 +144,21 @@ mod tests {
         let measure = parsed("measure ping host=a type=Icmp --json").unwrap();
         assert!(measure.json);
         let words = vec!["host=a".to_owned(), "type=Icmp".to_owned()];
-        assert_eq!(measure.command, Command::Measure { method: "ping".to_owned(), words });
-        assert_eq!(parsed("results --last 7").unwrap().command, Command::Results { last: 7 });
-        assert_eq!(parsed("--config /x status").unwrap().config, PathBuf::from("/x"));
+        assert_eq!(
+            measure.command,
+            Command::Measure {
+                method: "ping".to_owned(),
+                words
+            }
+        );
+        assert_eq!(
+            parsed("results --last 7").unwrap().command,
+            Command::Results { last: 7 }
+        );
+        assert_eq!(
+            parsed("--config /x status").unwrap().config,
+            PathBuf::from("/x")
+        );
         assert_eq!(parsed("status --help").unwrap().command, Command::Help);
     }
 
@@ -154,8 +170,14 @@ mod tests {
             ("status now", "'now' is one word too many"),
             ("status --last 3", "--last belongs to results"),
             ("results --last 0", "--last takes a number from 1 to 1000"),
-            ("daemon --token-file x", "--controller, --token-file and --ca-fingerprint belong to enrol"),
-            ("enrol --controller https://c", "enrol needs --controller URL and --token-file FILE (or - for standard input)"),
+            (
+                "daemon --token-file x",
+                "--controller, --token-file and --ca-fingerprint belong to enrol",
+            ),
+            (
+                "enrol --controller https://c",
+                "enrol needs --controller URL and --token-file FILE (or - for standard input)",
+            ),
             ("status --frob", "invalid option '--frob'"),
         ] {
             assert_eq!(parsed(line).unwrap_err(), Usage(said.to_owned()), "{line}");

@@ -19,24 +19,26 @@ pub(super) async fn run(request: Enrol, config: &Path, json: bool) -> Result<Exi
     let settings = app::settings(config)?;
     let token = read_token(&request.token_file)?;
     let bundle;
-    let first = match &request.fingerprint {
-        Some(text) => FirstContact::Fingerprint(text.parse().map_err(|_| Failure {
+    let first = if let Some(text) = &request.fingerprint {
+        FirstContact::Fingerprint(text.parse().map_err(|_| Failure {
             exit: Exit::Usage,
             line: format!("'{text}' is no fingerprint: it has the form sha256: and 64 hex digits"),
-        })?),
-        None => {
-            bundle = system_bundle()?;
-            FirstContact::SystemRoots(&bundle)
-        }
+        })?)
+    } else {
+        bundle = system_bundle()?;
+        FirstContact::SystemRoots(&bundle)
     };
     let store = app::identity_store(&settings);
-    let identity = enrol::enrol(&request.controller, &token, first, &store)
+    let name = settings.controller.name.as_deref();
+    let identity = enrol::enrol(&request.controller, name, &token, first, &store)
         .await
-        .map_err(explain)?;
+        .map_err(|error| explain(&error))?;
     let until = Timestamp::from_micros(identity.validity.not_after.saturating_mul(SECOND));
     if json {
-        return print_json(&json!({"agent": identity.agent_id, "certificate_until": until,
-            "ca_fingerprint": identity.trust.fingerprint().to_string()}));
+        return print_json(
+            &json!({"agent": identity.agent_id, "certificate_until": until,
+            "ca_fingerprint": identity.trust.fingerprint().to_string()}),
+        );
     }
     print(&format!(
         "Enrolled as {} with {}; the certificate holds until {until} and renews itself.\n",
@@ -50,8 +52,9 @@ fn read_token(path: &Path) -> Result<String, Failure> {
         io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text)?;
         text
     } else {
-        let bytes = files::read_bounded(path, TOKEN_LIMIT)
-            .map_err(|error| Failure::failed(format_args!("cannot read {}: {error}", path.display())))?;
+        let bytes = files::read_bounded(path, TOKEN_LIMIT).map_err(|error| {
+            Failure::failed(format_args!("cannot read {}: {error}", path.display()))
+        })?;
         String::from_utf8_lossy(&bytes).into_owned()
     };
     Ok(text.trim().to_owned())
@@ -68,8 +71,8 @@ fn system_bundle() -> Result<Vec<u8>, Failure> {
         })
 }
 
-fn explain(error: EnrolError) -> Failure {
-    let exit = match &error {
+fn explain(error: &EnrolError) -> Failure {
+    let exit = match error {
         EnrolError::Http(http) if http.refusal().is_none() => Exit::Unreachable,
         _ => Exit::Failed,
     };

@@ -28,7 +28,10 @@ pub(super) async fn run(
     let registry = Registry::built_in();
     let Some(descriptor) = registry.find(method) else {
         let known: Vec<&str> = registry.iter().map(|method| method.name.as_ref()).collect();
-        return Err(usage(format!("'{method}' is not a method; known are {}", known.join(", "))));
+        return Err(usage(format!(
+            "'{method}' is not a method; known are {}",
+            known.join(", ")
+        )));
     };
     let options = Options::from_words(&descriptor.options, words.iter().map(String::as_str))
         .and_then(|options| descriptor.check(&options).map(|()| options))
@@ -48,9 +51,17 @@ pub(super) async fn run(
     if json {
         print_json(&serde_json::to_value(&record).unwrap_or(Value::Null))?;
     } else {
-        print(&describe(&record, options.text("host"), options.text("type")))?;
+        print(&describe(
+            &record,
+            options.text("host"),
+            options.text("type"),
+        ))?;
     }
-    Ok(if ending == Ending::Done { Exit::Ok } else { Exit::Failed })
+    Ok(if ending == Ending::Done {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    })
 }
 
 /// Where there is no configuration or no daemon, there is nobody to tell.
@@ -67,11 +78,20 @@ fn describe(record: &Record, target: &str, kind: &str) -> String {
     let figure = |name: &str| result.get(name).and_then(Value::as_f64);
     let method = record.method.as_deref().unwrap_or_default();
     if record.status != Status::Ok {
-        let _ = writeln!(text, "{method} {target}: {}: {}", record.status.as_str(), record.error);
+        let _ = writeln!(
+            text,
+            "{method} {target}: {}: {}",
+            record.status.as_str(),
+            record.error
+        );
         return text;
     }
-    let address = result.get("destination_ip").and_then(Value::as_str).unwrap_or("");
-    let (Some(sent), Some(received)) = (figure("round_trip_sent"), figure("round_trip_received")) else {
+    let address = result
+        .get("destination_ip")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    let (Some(sent), Some(received)) = (figure("round_trip_sent"), figure("round_trip_received"))
+    else {
         // A method without words of its own: its figures as they are.
         let _ = writeln!(text, "{method} {target}: ok");
         for (name, value) in result {
@@ -84,10 +104,17 @@ fn describe(record: &Record, target: &str, kind: &str) -> String {
         text,
         "{method} {target} ({address}), {kind}: {received} of {sent} answered, {loss:.1} % lost"
     );
-    match (figure("round_trip_min"), figure("round_trip_avg"), figure("round_trip_max")) {
+    match (
+        figure("round_trip_min"),
+        figure("round_trip_avg"),
+        figure("round_trip_max"),
+    ) {
         (Some(min), Some(avg), Some(max)) => {
             let spread = figure("round_trip_stdev").unwrap_or(0.0);
-            let clock = result.get("timestamps").and_then(Value::as_str).unwrap_or("monotonic");
+            let clock = result
+                .get("timestamps")
+                .and_then(Value::as_str)
+                .unwrap_or("monotonic");
             let _ = writeln!(
                 text,
                 "round trip min/avg/max/stdev {min:.3}/{avg:.3}/{max:.3}/{spread:.3} ms ({clock} timestamps)"

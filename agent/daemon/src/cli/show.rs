@@ -11,7 +11,9 @@ use std::path::Path;
 
 /// Works without a daemon; the limits are those of the settings, where they can be read.
 pub(super) fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
-    let settings = crate::local::uci::load(config).map(|(settings, _)| settings).unwrap_or_default();
+    let settings = crate::local::uci::load(config)
+        .map(|(settings, _)| settings)
+        .unwrap_or_default();
     let limits = daemon::limits(&settings, settings.limits.parallel.into());
     let methods = Registry::built_in().capabilities();
     let document = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
@@ -21,7 +23,11 @@ pub(super) fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
     let mut text = String::new();
     for method in &document.methods {
         let _ = writeln!(text, "{}", method.name);
-        for (name, schema) in method.options["properties"].as_object().into_iter().flatten() {
+        for (name, schema) in method.options["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
             let help = schema["description"].as_str().unwrap_or("");
             let _ = writeln!(text, "  {name:<18} {:<28} {help}", bounds(schema));
         }
@@ -30,7 +36,10 @@ pub(super) fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
 }
 
 fn bounds(schema: &Value) -> String {
-    let unit = schema["unit"].as_str().map(|unit| format!(" {unit}")).unwrap_or_default();
+    let unit = schema["unit"]
+        .as_str()
+        .map(|unit| format!(" {unit}"))
+        .unwrap_or_default();
     let default = match &schema["default"] {
         Value::Null => "required".to_owned(),
         Value::String(text) if text.is_empty() => String::new(),
@@ -65,39 +74,76 @@ pub(super) fn status(status: &Value) -> String {
     if let Some(error) = controller["error"].as_str() {
         line(&mut text, "", error);
     }
-    line(&mut text, "controller", &contact(&controller["instructions"]));
+    line(
+        &mut text,
+        "controller",
+        &contact(&controller["instructions"]),
+    );
     line(&mut text, "repository", &contact(&controller["results"]));
     let instructions = &status["instructions"];
     let next = time(&instructions["next"]).map_or_else(
         || "nothing planned".to_owned(),
         |next| format!("next {}", relative(next)),
     );
-    line(&mut text, "instructions", &format!("{} in force, {next}", instructions["in_force"]));
+    line(
+        &mut text,
+        "instructions",
+        &format!("{} in force, {next}", instructions["in_force"]),
+    );
     if let Some(error) = instructions["error"].as_str() {
-        line(&mut text, "", &format!("the last set was not understood: {error}"));
+        line(
+            &mut text,
+            "",
+            &format!("the last set was not understood: {error}"),
+        );
     }
     let measurements = &status["measurements"];
     line(
         &mut text,
         "measurements",
-        &format!("{} running, {} waiting", measurements["running"], measurements["waiting"]),
+        &format!(
+            "{} running, {} waiting",
+            measurements["running"], measurements["waiting"]
+        ),
     );
     let spool = &status["spool"];
-    let oldest = time(&spool["oldest"]).map_or_else(String::new, |oldest| format!(", oldest {}", relative(oldest)));
-    line(&mut text, "results", &format!("{} waiting to be sent{oldest}", spool["waiting"]));
-    if spool["held_in_memory"].as_u64().is_some_and(|held| held > 0) {
-        line(&mut text, "", &format!("{} of them in memory: no space on the device", spool["held_in_memory"]));
+    let oldest = time(&spool["oldest"]).map_or_else(String::new, |oldest| {
+        format!(", oldest {}", relative(oldest))
+    });
+    line(
+        &mut text,
+        "results",
+        &format!("{} waiting to be sent{oldest}", spool["waiting"]),
+    );
+    if spool["held_in_memory"]
+        .as_u64()
+        .is_some_and(|held| held > 0)
+    {
+        line(
+            &mut text,
+            "",
+            &format!(
+                "{} of them in memory: no space on the device",
+                spool["held_in_memory"]
+            ),
+        );
     }
     for rejected in spool["rejected"].as_array().into_iter().flatten() {
         let reason = rejected["reason"].as_str().unwrap_or("");
-        line(&mut text, "rejected", &format!("{}: {reason}", rejected["id"].as_str().unwrap_or("")));
+        line(
+            &mut text,
+            "rejected",
+            &format!("{}: {reason}", rejected["id"].as_str().unwrap_or("")),
+        );
     }
     text
 }
 
 fn contact(contact: &Value) -> String {
-    let last = time(&contact["last_success"])
-        .map_or_else(|| "no contact yet".to_owned(), |at| format!("last contact {}", relative(at)));
+    let last = time(&contact["last_success"]).map_or_else(
+        || "no contact yet".to_owned(),
+        |at| format!("last contact {}", relative(at)),
+    );
     match contact["error"].as_str() {
         None => last,
         Some(error) => {
@@ -110,17 +156,31 @@ fn contact(contact: &Value) -> String {
 
 pub(super) fn results(answer: &Value) -> String {
     let mut text = String::new();
-    let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let results = answer["results"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if results.is_empty() {
         text.push_str("nothing has been measured yet\n");
         return text;
     }
-    let _ = writeln!(text, "{:<20} {:<10} {:<8} {:<24} result", "time", "method", "status", "target");
+    let _ = writeln!(
+        text,
+        "{:<20} {:<10} {:<8} {:<24} result",
+        "time", "method", "status", "target"
+    );
     for result in results {
         let field = |name: &str| result[name].as_str().unwrap_or("");
-        let at = [field("end_time"), field("planned_time")].into_iter().find(|at| !at.is_empty());
-        let at = at.and_then(Timestamp::parse).map(whole_second).unwrap_or_default();
-        let target = result["probe_result"]["destination_ip"].as_str().unwrap_or("");
+        let at = [field("end_time"), field("planned_time")]
+            .into_iter()
+            .find(|at| !at.is_empty());
+        let at = at
+            .and_then(Timestamp::parse)
+            .map(whole_second)
+            .unwrap_or_default();
+        let target = result["probe_result"]["destination_ip"]
+            .as_str()
+            .unwrap_or("");
         let figures = match (
             result["probe_result"]["round_trip_avg"].as_f64(),
             result["probe_result"]["round_trip_loss"].as_f64(),
@@ -130,7 +190,10 @@ pub(super) fn results(answer: &Value) -> String {
             _ => field("error").to_owned(),
         };
         let (method, status) = (field("method"), field("status"));
-        let _ = writeln!(text, "{at:<20} {method:<10} {status:<8} {target:<24} {figures}");
+        let _ = writeln!(
+            text,
+            "{at:<20} {method:<10} {status:<8} {target:<24} {figures}"
+        );
     }
     text
 }
@@ -141,22 +204,41 @@ pub(super) fn budget(answer: &Value) -> String {
         let account = &answer[name];
         let (used, cap) = (bytes(&account["used_bytes"]), bytes(&account["cap_bytes"]));
         let month = account["month"].as_str().unwrap_or("");
-        line(&mut text, label, &format!("{used} of {cap} donated in {month}"));
+        line(
+            &mut text,
+            label,
+            &format!("{used} of {cap} donated in {month}"),
+        );
     }
-    line(&mut text, "own tests", &format!("{} (not capped)", bytes(&answer["own_bytes"])));
-    line(&mut text, "controller", &format!("{} exchanged (not capped)", bytes(&answer["control_bytes"])));
+    line(
+        &mut text,
+        "own tests",
+        &format!("{} (not capped)", bytes(&answer["own_bytes"])),
+    );
+    line(
+        &mut text,
+        "controller",
+        &format!("{} exchanged (not capped)", bytes(&answer["control_bytes"])),
+    );
     text
 }
 
 pub(super) fn schedules(answer: &Value) -> String {
     let mut text = String::new();
-    let schedules = answer["schedules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let schedules = answer["schedules"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if schedules.is_empty() {
         text.push_str("nothing is planned\n");
     }
     for schedule in schedules {
-        let methods: Vec<&str> =
-            schedule["methods"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let methods: Vec<&str> = schedule["methods"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let next = time(&schedule["next"]).map_or_else(|| "never again".to_owned(), relative);
         let id = schedule["id"].as_str().unwrap_or("");
         let _ = writeln!(text, "{id:<24} {:<32} next {next}", methods.join(", "));
@@ -197,7 +279,12 @@ fn relative(at: Timestamp) -> String {
 /// Bytes with two to three significant digits.
 fn bytes(value: &Value) -> String {
     let bytes = value.as_u64().unwrap_or(0);
-    let tenths = |unit: u64| (bytes.saturating_mul(10) / unit / 10, bytes.saturating_mul(10) / unit % 10);
+    let tenths = |unit: u64| {
+        (
+            bytes.saturating_mul(10) / unit / 10,
+            bytes.saturating_mul(10) / unit % 10,
+        )
+    };
     match bytes {
         0..=999 => format!("{bytes} B"),
         1000..=999_999 => format!("{}.{} kB", tenths(1000).0, tenths(1000).1),

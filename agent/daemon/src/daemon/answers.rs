@@ -16,7 +16,8 @@ impl Daemon {
             Request::Schedules => self.schedules(),
             Request::Capabilities => {
                 let methods = self.registry.capabilities();
-                let document = Capabilities::new(crate::VERSION.to_owned(), methods, self.agent_limits());
+                let document =
+                    Capabilities::new(crate::VERSION.to_owned(), methods, self.agent_limits());
                 serde_json::to_value(document).unwrap_or(Value::Null)
             }
             Request::Own { bytes } => {
@@ -96,8 +97,11 @@ impl Daemon {
             .plan
             .upcoming()
             .map(|(instruction, next)| {
-                let methods: Vec<&str> =
-                    instruction.tasks.iter().map(|task| task.method.as_str()).collect();
+                let methods: Vec<&str> = instruction
+                    .tasks
+                    .iter()
+                    .map(|task| task.method.as_str())
+                    .collect();
                 json!({"id": instruction.id, "timing": instruction.timing, "methods": methods,
                     "next": next})
             })

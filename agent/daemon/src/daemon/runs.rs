@@ -43,7 +43,11 @@ impl Daemon {
         let whole = |reason, words: &str| {
             Skipped::one(instruction.id.clone(), None, firing.slot, reason, words)
         };
-        if self.running.values().any(|run| run.run.instruction == instruction.id) {
+        if self
+            .running
+            .values()
+            .any(|run| run.run.instruction == instruction.id)
+        {
             let words = "the last firing of this instruction is still running";
             return self.skip(whole(SkipReason::Overlap, words), now).await;
         }
@@ -101,11 +105,10 @@ impl Daemon {
             words,
         };
         // Both were checked when the set came in; a method may have gone since.
-        let method: Descriptor = self
-            .registry
-            .find(&task.method)
-            .cloned()
-            .ok_or_else(|| cannot(format!("'{}' is not a method of this agent", task.method)))?;
+        let method: Descriptor =
+            self.registry.find(&task.method).cloned().ok_or_else(|| {
+                cannot(format!("'{}' is not a method of this agent", task.method))
+            })?;
         let options = method
             .read(&task.options)
             .map_err(|refused| cannot(refused.to_string()))?;
@@ -115,7 +118,9 @@ impl Daemon {
         }
         .to_owned();
         let worst_bytes = method.worst_case_bytes(&options);
-        let (_, link) = self.surroundings.link(&self.settings.limits.mobile_interfaces);
+        let (_, link) = self
+            .surroundings
+            .link(&self.settings.limits.mobile_interfaces);
         let ticket = self.guard.admit(
             &Ask {
                 method: &task.method,
@@ -187,7 +192,8 @@ impl Daemon {
         };
         if let Some(words) = ended.target_refused {
             let run = running.run;
-            self.guard.settle(running.ticket, ended.outcome.bytes.total());
+            self.guard
+                .settle(running.ticket, ended.outcome.bytes.total());
             self.save_accounts(false);
             // It never started as a measurement: the skip record takes its place.
             self.open.remove(&run.result);
@@ -236,7 +242,7 @@ impl Daemon {
         record.task_id = Some(run.task.clone());
         record.method = Some(run.method.clone());
         record.planned_time = Some(run.slot);
-        record.error = "the agent was cut off during this run".to_owned();
+        "the agent was cut off during this run".clone_into(&mut record.error);
         self.open.insert(run.result, run);
         self.keep(record, None).await;
     }
@@ -298,5 +304,10 @@ pub(super) fn note_history(
         }),
         _ => None,
     };
-    history.record(now.as_micros(), made.as_micros(), json.into_boxed_str(), sample.as_ref());
+    history.record(
+        now.as_micros(),
+        made.as_micros(),
+        json.into_boxed_str(),
+        sample.as_ref(),
+    );
 }

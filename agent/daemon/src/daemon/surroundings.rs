@@ -58,7 +58,10 @@ impl Surroundings {
             Link::Mobile | Link::Unknown => ConnectionMode::Unknown,
         };
         let (rules, accounts) = (guard.rules(), guard.accounts());
-        let (fixed, over_mobile) = (accounts.ledger(Purse::Fixed), accounts.ledger(Purse::Mobile));
+        let (fixed, over_mobile) = (
+            accounts.ledger(Purse::Fixed),
+            accounts.ledger(Purse::Mobile),
+        );
         let traffic = host::Traffic {
             available: fixed.available(rules.cap),
             used: fixed.used(),

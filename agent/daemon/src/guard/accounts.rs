@@ -107,8 +107,17 @@ impl Accounts {
 
     /// Of two states of the accounts the later, and within a month the one with more used.
     fn later(self, other: Self) -> Self {
-        let key = |a: &Self| (a.beside_month, a.fixed.used().saturating_add(a.mobile.used()));
-        if key(&self) >= key(&other) { self } else { other }
+        let key = |a: &Self| {
+            (
+                a.beside_month,
+                a.fixed.used().saturating_add(a.mobile.used()),
+            )
+        };
+        if key(&self) >= key(&other) {
+            self
+        } else {
+            other
+        }
     }
 }
 
@@ -165,10 +174,7 @@ impl AccountFiles {
 }
 
 fn used(accounts: &Accounts) -> u64 {
-    accounts
-        .fixed
-        .used()
-        .saturating_add(accounts.mobile.used())
+    accounts.fixed.used().saturating_add(accounts.mobile.used())
 }
 
 fn load(path: &Path) -> Result<Option<Accounts>, String> {
@@ -196,7 +202,10 @@ mod tests {
         let (flash, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut files = AccountFiles::new(flash.path(), ram.path());
         let mut accounts = files.load(november());
-        let open = accounts.ledger_mut(Purse::Fixed).reserve(november(), 10_000, 700).unwrap();
+        let open = accounts
+            .ledger_mut(Purse::Fixed)
+            .reserve(november(), 10_000, 700)
+            .unwrap();
         accounts.note_control(5);
         files.save(&accounts, false).unwrap();
         drop(open);
@@ -204,13 +213,19 @@ mod tests {
         let again = AccountFiles::new(flash.path(), ram.path()).load(november());
         assert_eq!(again.ledger(Purse::Fixed).used(), 700);
         assert_eq!(again.control(), 5);
-        assert!(!flash.path().join("accounts.json").exists(), "flash is spared");
+        assert!(
+            !flash.path().join("accounts.json").exists(),
+            "flash is spared"
+        );
     }
 
     #[test]
     fn the_mobile_account_is_its_own() {
         let mut accounts = Accounts::new(november());
-        let run = accounts.ledger_mut(Purse::Mobile).reserve(november(), 1000, 900).unwrap();
+        let run = accounts
+            .ledger_mut(Purse::Mobile)
+            .reserve(november(), 1000, 900)
+            .unwrap();
         accounts.ledger_mut(Purse::Mobile).settle(run, 900);
         assert_eq!(accounts.ledger(Purse::Fixed).used(), 0);
         assert_eq!(accounts.ledger(Purse::Mobile).used(), 900);
@@ -222,7 +237,10 @@ mod tests {
         let mut files = AccountFiles::new(flash.path(), ram.path());
         let mut accounts = files.load(november());
         let step = DURABLE_STEP;
-        let run = accounts.ledger_mut(Purse::Fixed).reserve(november(), u64::MAX, step).unwrap();
+        let run = accounts
+            .ledger_mut(Purse::Fixed)
+            .reserve(november(), u64::MAX, step)
+            .unwrap();
         accounts.ledger_mut(Purse::Fixed).settle(run, step);
         files.save(&accounts, false).unwrap();
         drop(ram);

@@ -72,7 +72,11 @@ impl Targets {
 
     fn forget(&mut self, now: Timestamp) {
         self.by_name.retain(|_, target| {
-            target.running > 0 || target.started.back().is_some_and(|last| now.since(*last) < MINUTE)
+            target.running > 0
+                || target
+                    .started
+                    .back()
+                    .is_some_and(|last| now.since(*last) < MINUTE)
         });
         if self.by_name.len() >= LIMIT {
             let idle = self.by_name.iter().find(|(_, target)| target.running == 0);

@@ -129,7 +129,8 @@ impl Plan {
             .iter()
             .filter(|(id, _)| !self.entries.contains_key(*id))
             .map(|(id, seen)| (id.clone(), *seen));
-        self.past.extend(gone.chain(unlisted).filter(|(_, seen)| seen.done));
+        self.past
+            .extend(gone.chain(unlisted).filter(|(_, seen)| seen.done));
         while self.past.len() > PAST_LIMIT {
             let oldest = self.past.iter().min_by_key(|(_, seen)| seen.first);
             let Some(id) = oldest.map(|(id, _)| id.clone()) else {
@@ -340,7 +341,10 @@ mod tests {
 
     #[test]
     fn what_was_slept_through_is_missed_and_counted() {
-        let mut plan = plan(&set(&[("a", json!({"periodic": {"interval": 1000}}))]), at(0));
+        let mut plan = plan(
+            &set(&[("a", json!({"periodic": {"interval": 1000}}))]),
+            at(0),
+        );
         assert_eq!(plan.due(at(0)).firings.len(), 1);
         let due = plan.due(at(3600));
         let missed: u32 = due.missed.iter().map(|m| m.count).sum();

@@ -160,10 +160,17 @@ mod tests {
         }
         let out = note(&mut skips, 10, SkipReason::Budget);
         assert_eq!(out.len(), 2);
-        assert_eq!((out[0].skip.count, out[0].first, out[0].skip.last), (9, at(1), at(9)));
+        assert_eq!(
+            (out[0].skip.count, out[0].first, out[0].skip.last),
+            (9, at(1), at(9))
+        );
         assert_eq!(out[1].skip.reason, SkipReason::Budget);
         // A run in between ends the series.
-        assert!(skips.interrupt(&InstructionId::new("i").unwrap(), None).is_empty());
+        assert!(
+            skips
+                .interrupt(&InstructionId::new("i").unwrap(), None)
+                .is_empty()
+        );
         assert_eq!(note(&mut skips, 20, SkipReason::Budget).len(), 1);
     }
 

@@ -89,7 +89,11 @@ impl StateFiles {
                 json!({"id": id, "first": seen.first, "last": seen.last_slot, "done": seen.done})
             })
             .collect();
-        files::replace(&self.seen, json!({"seen": entries}).to_string().as_bytes(), 0o600)
+        files::replace(
+            &self.seen,
+            json!({"seen": entries}).to_string().as_bytes(),
+            0o600,
+        )
     }
 
     /// Writes the volatile side.
@@ -190,10 +194,24 @@ mod tests {
 
         let id = InstructionId::new("i").unwrap();
         let at = Timestamp::from_micros(1_000_000);
-        let seen = BTreeMap::from([(id.clone(), Seen { first: at, last_slot: None, done: true })]);
+        let seen = BTreeMap::from([(
+            id.clone(),
+            Seen {
+                first: at,
+                last_slot: None,
+                done: true,
+            },
+        )]);
         files.save_seen(&seen).unwrap();
         let later = at.plus_micros(7);
-        let moved = BTreeMap::from([(id.clone(), Seen { first: at, last_slot: Some(later), done: true })]);
+        let moved = BTreeMap::from([(
+            id.clone(),
+            Seen {
+                first: at,
+                last_slot: Some(later),
+                done: true,
+            },
+        )]);
         let run = OpenRun {
             result: ResultId::from_parts(at, [1; 10]),
             instruction: id.clone(),
@@ -202,7 +220,13 @@ mod tests {
             slot: later,
         };
         files.save_open(&moved, std::slice::from_ref(&run)).unwrap();
-        assert_eq!(files.load(), Remembered { seen: moved, open: vec![run] });
+        assert_eq!(
+            files.load(),
+            Remembered {
+                seen: moved,
+                open: vec![run]
+            }
+        );
     }
 
     #[test]

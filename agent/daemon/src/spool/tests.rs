@@ -568,7 +568,7 @@ struct Promised {
 }
 
 fn live(spool: &mut Spool, promised: &mut Promised, finishing: bool) -> Result<(), Error> {
-    for n in 0..if finishing { 48 } else { 32u32 } {
+    for n in 0..if finishing { 40 } else { 32u32 } {
         promised.doubtful = BTreeSet::from([n]);
         put(spool, n)?;
         promised.stored.insert(n);
@@ -583,7 +583,7 @@ fn live(spool: &mut Spool, promised: &mut Promised, finishing: bool) -> Result<(
             promised.finished.insert(number(&refused));
             spool.reject(&refused, "no")?;
         }
-        if n == 25 || n == 45 {
+        if n == 25 || n == 35 {
             promised.gap_ids.insert(1000 + n);
             promised.doubtful.insert(1000 + n);
             let made = spool.record_gap(i64::from(n), |gap| {
@@ -610,7 +610,7 @@ fn killed_at_every_byte_of_every_change_losses_are_counted_exactly() {
 
 fn kill_everywhere(finishing: bool) {
     let options = Options {
-        max_bytes: if finishing { 2000 } else { 1600 },
+        max_bytes: if finishing { 1700 } else { 1600 },
         segment_bytes: 250,
         sync: Sync::Each,
         max_rejected: 2,

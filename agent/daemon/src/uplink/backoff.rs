@@ -41,7 +41,7 @@ impl Backoff {
 
 /// The part `random / 2^32` of `whole`.
 fn share(whole: Duration, random: u32) -> Duration {
-    let micros = whole.as_micros() * u128::from(random) >> 32;
+    let micros = (whole.as_micros() * u128::from(random)) >> 32;
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn waits_double_up_to_ten_minutes_and_start_anew() {
         let mut backoff = Backoff::default();
-        let waits: Vec<u64> = (0..40).map(|_| backoff.failed(0, None).as_millis() as u64).collect();
+        let waits: Vec<u128> = (0..40)
+            .map(|_| backoff.failed(0, None).as_millis())
+            .collect();
         assert_eq!(&waits[..4], [500, 1000, 2000, 4000]);
         assert_eq!(waits[39], 300_000);
         backoff.reset();

@@ -2,7 +2,9 @@
 
 use super::http::{Answer, Call, Client, HttpError, Traffic};
 use crate::clock;
-use crate::identity::{Fingerprint, Identity, IdentityError, Store, Trust, issued_chain, request_body};
+use crate::identity::{
+    Fingerprint, Identity, IdentityError, Store, Trust, issued_chain, request_body,
+};
 use crate::tls::{self, TlsError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,19 +60,30 @@ pub enum FirstContact<'a> {
 }
 
 /// Enrols with the controller at `url` by a one-time `token` and keeps the identity in `store`.
-/// Returns it as read back. Nothing but a request for the authorities is sent before the controller
+/// Returns it as read back. The controller must answer to `name`, by default the host of the URL,
+/// and is held to it from then on. Nothing but a request for the authorities is sent before the controller
 /// has proved itself.
 pub async fn enrol(
     url: &str,
+    name: Option<&str>,
     token: &str,
     first: FirstContact<'_>,
     store: &Store,
 ) -> Result<Identity, EnrolError> {
-    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+    if token.is_empty()
+        || !token
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    {
         return Err(EnrolError::Token);
     }
     let rng = SystemRandom::new();
-    let host = server_name(url)?;
+    let host = match name {
+        Some(name) => {
+            ServerName::try_from(name.to_owned()).map_err(|_| EnrolError::Host(name.to_owned()))?
+        }
+        None => server_name(url)?,
+    };
     let (trust, tls) = match first {
         FirstContact::Fingerprint(fingerprint) => {
             let answer = authorities(url, tls::first_contact()?.for_cacerts()).await?;
@@ -86,7 +99,10 @@ pub async fn enrol(
     };
     let key = store.key_or_new(&rng)?;
     let request = key.certificate_request(&rng)?;
-    let basic = format!("Basic {}", STANDARD.encode(format!("glimpse-agent:{token}")));
+    let basic = format!(
+        "Basic {}",
+        STANDARD.encode(format!("glimpse-agent:{token}"))
+    );
     let mut basic = HeaderValue::try_from(basic).map_err(|_| EnrolError::Token)?;
     basic.set_sensitive(true);
     let mut call = enrolment("/.well-known/est/simpleenroll", &request);
@@ -162,6 +178,10 @@ fn expect_ok(what: &'static str, answer: Answer) -> Result<Answer, EnrolError> {
 fn server_name(url: &str) -> Result<ServerName<'static>, EnrolError> {
     let bad = || EnrolError::Host(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad())?;
-    let host = uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
+    let host = uri
+        .host()
+        .ok_or_else(bad)?
+        .trim_matches(['[', ']'])
+        .to_owned();
     ServerName::try_from(host).map_err(|_| bad())
 }

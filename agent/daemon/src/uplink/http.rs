@@ -137,7 +137,11 @@ impl Answer {
     pub fn describe(&self) -> String {
         let detail = serde_json::from_slice::<serde_json::Value>(&self.body)
             .ok()
-            .and_then(|problem| Some(glimpse_model::read::printable(problem.get("detail")?.as_str()?)));
+            .and_then(|problem| {
+                Some(glimpse_model::read::printable(
+                    problem.get("detail")?.as_str()?,
+                ))
+            });
         match detail {
             Some(detail) => format!("{} ({detail})", self.status),
             None => self.status.to_string(),
@@ -313,13 +317,12 @@ impl Client {
                 host: authority.clone(),
                 source,
             })?;
-        let (sender, driver) =
-            http1::handshake(TokioIo::new(tls))
-                .await
-                .map_err(|source| HttpError::Broken {
-                    host: authority,
-                    source,
-                })?;
+        let (sender, driver) = http1::handshake(TokioIo::new(tls))
+            .await
+            .map_err(|source| HttpError::Broken {
+                host: authority,
+                source,
+            })?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 log::debug!("connection to the controller ended: {error}");

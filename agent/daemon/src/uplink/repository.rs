@@ -96,7 +96,10 @@ impl Repository {
                     let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
                     contact.failed(clock::now(), micros, &failure.to_string());
                     self.tell(&contact).await;
-                    log::warn!("{failure}; results wait, next attempt in {} s", wait.as_secs().max(1));
+                    log::warn!(
+                        "{failure}; results wait, next attempt in {} s",
+                        wait.as_secs().max(1)
+                    );
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -135,7 +138,9 @@ impl Repository {
             }
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let reason = answer.describe();
-                let ids = batch.iter().map(|entry| (ResultId::from_bytes(entry.id), reason.clone()));
+                let ids = batch
+                    .iter()
+                    .map(|entry| (ResultId::from_bytes(entry.id), reason.clone()));
                 self.spooler.settle(Vec::new(), ids.collect()).await;
                 self.most = BATCH_RECORDS;
                 Ok(())
@@ -176,8 +181,15 @@ fn refused(answer: &Answer) -> Failure {
 
 /// What of a receipt concerns the records of this batch.
 fn named(batch: &[Entry], receipt: Receipt) -> (Vec<ResultId>, Vec<(ResultId, String)>) {
-    let sent: HashSet<ResultId> = batch.iter().map(|entry| ResultId::from_bytes(entry.id)).collect();
-    let accepted = receipt.accepted.into_iter().filter(|id| sent.contains(id)).collect();
+    let sent: HashSet<ResultId> = batch
+        .iter()
+        .map(|entry| ResultId::from_bytes(entry.id))
+        .collect();
+    let accepted = receipt
+        .accepted
+        .into_iter()
+        .filter(|id| sent.contains(id))
+        .collect();
     let rejected = receipt
         .rejected
         .into_iter()
@@ -227,14 +239,20 @@ mod tests {
     fn entry(n: u8) -> Entry {
         let id = ResultId::from_parts(Timestamp::from_micros(i64::from(n) * 1000), [n; 10]);
         let body = serde_json::to_vec(&Record::new(id, Status::Ok)).unwrap();
-        Entry { id: *id.as_bytes(), time_us: 0, body }
+        Entry {
+            id: *id.as_bytes(),
+            time_us: 0,
+            body,
+        }
     }
 
     #[test]
     fn a_batch_is_the_document_of_the_protocol() {
         let call = post(&[entry(1), entry(2)]).unwrap();
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&call.body[..]).read_to_string(&mut text).unwrap();
+        flate2::read::GzDecoder::new(&call.body[..])
+            .read_to_string(&mut text)
+            .unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["schema"], 2);
         assert_eq!(document["records"].as_array().unwrap().len(), 2);
@@ -245,7 +263,10 @@ mod tests {
         let batch = [entry(1), entry(2), entry(3)];
         let id = |n: usize| ResultId::from_bytes(batch[n].id);
         let stranger = ResultId::from_parts(Timestamp::from_micros(9_000_000), [9; 10]);
-        let reject = |id: String| Rejected { id, reason: "no".to_owned() };
+        let reject = |id: String| Rejected {
+            id,
+            reason: "no".to_owned(),
+        };
         let mut receipt = Receipt::new();
         receipt.accepted = vec![id(0), stranger];
         receipt.rejected = vec![

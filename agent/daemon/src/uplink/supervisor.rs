@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub enum Heard {
     /// A configuration that parsed, and its bytes.
-    Configuration(Configuration, Bytes),
+    Configuration(Box<Configuration>, Bytes),
     /// The bytes of an instruction set.
     Instructions(Bytes),
     /// How the contact stands.
@@ -135,7 +135,9 @@ impl Supervisor {
                 let configuration = Configuration::parse(&answer.body)?;
                 self.configuration = configuration.clone();
                 self.configuration_tag = answer.etag;
-                self.tell(Heard::Configuration(configuration, answer.body)).await;
+                let configuration = Box::new(configuration);
+                self.tell(Heard::Configuration(configuration, answer.body))
+                    .await;
             }
             StatusCode::NOT_MODIFIED => {}
             _ => return Err(Failure::status(&answer)),
@@ -145,7 +147,11 @@ impl Supervisor {
         self.tell(Heard::Contact(self.contact.clone())).await;
 
         // Before anything is known, ask without waiting.
-        let wait = if self.instructions_tag.is_some() { self.configuration.wait_s } else { 0 };
+        let wait = if self.instructions_tag.is_some() {
+            self.configuration.wait_s
+        } else {
+            0
+        };
         let call = get(
             format!("/agent/v2/instructions?wait={wait}"),
             self.instructions_tag.as_ref(),
@@ -199,7 +205,10 @@ fn announcement(document: Bytes) -> Call {
 fn get(path: String, tag: Option<&HeaderValue>, patience: Duration, limit: usize) -> Call {
     Call {
         path,
-        headers: tag.map(|tag| (IF_NONE_MATCH, tag.clone())).into_iter().collect(),
+        headers: tag
+            .map(|tag| (IF_NONE_MATCH, tag.clone()))
+            .into_iter()
+            .collect(),
         patience,
         limit,
         ..Call::default()

@@ -89,8 +89,23 @@ pub(super) fn register(socket: Socket, interest: Interest) -> Result<AsyncFd<Soc
     AsyncFd::with_interest(socket, interest).map_err(setup("registration with the runtime"))
 }
 
-/// Binds to `port` on every address; 0 leaves the choice to the kernel. A given port may be shared with other probes: the
-/// kernel gives a packet to the socket whose peer sent it.
+/// Binds to `port` on every address, alone: of two sockets with the same ports and peer the kernel would give all packets
+/// to one. 0, and a port that is taken, leave the choice to the kernel.
+pub(super) fn bind_alone(socket: &Socket, family: Family, port: u16) -> Result<(), SocketError> {
+    if port == 0 {
+        return Ok(());
+    }
+    let bind = |port| socket.bind(&SocketAddr::new(unspecified(family), port).into());
+    bind(port)
+        .or_else(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => bind(0),
+            _ => Err(error),
+        })
+        .map_err(|source| SocketError::Bind { port, source })
+}
+
+/// Binds to `port` on every address; 0 leaves the choice to the kernel. A given port may be shared with other probes to
+/// other peers: the kernel tells connections apart.
 pub(super) fn bind(socket: &Socket, family: Family, port: u16) -> Result<(), SocketError> {
     if port == 0 {
         return Ok(());

@@ -25,7 +25,8 @@ pub struct ProbeSocket {
 }
 
 impl ProbeSocket {
-    /// A UDP socket connected to `remote`: the kernel drops what others send. `source_port` 0 is an ephemeral one.
+    /// A UDP socket connected to `remote`: the kernel drops what others send. `source_port` 0 is an ephemeral one, and so is
+    /// one that another probe holds; [`Self::local_address`] tells.
     ///
     /// # Errors
     /// [`SocketError::Bind`] for the port, [`SocketError::Connect`] when there is no way to `remote`.
@@ -35,7 +36,7 @@ impl ProbeSocket {
     pub fn udp(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
         let family = Family::from(remote.ip());
         let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
-        create::bind(&socket, family, source_port)?;
+        create::bind_alone(&socket, family, source_port)?;
         connect(&socket, remote)?;
         Self::register(socket, SocketKind::Udp, family)
     }
@@ -43,7 +44,7 @@ impl ProbeSocket {
     /// A UDP socket without a fixed peer, for [`Self::send_to`].
     pub fn udp_unconnected(family: Family, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
         let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
-        create::bind(&socket, family, source_port)?;
+        create::bind_alone(&socket, family, source_port)?;
         Self::register(socket, SocketKind::Udp, family)
     }
 

@@ -48,6 +48,22 @@ impl TcpProbe {
     /// # Panics
     /// Outside a tokio runtime with I/O.
     pub fn start(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
+        match Self::start_from(remote, source_port, ttl) {
+            // Another probe holds this very connection.
+            Err(SocketError::Connect { source, .. } | SocketError::Bind { source, .. })
+                if source_port != 0
+                    && matches!(
+                        source.kind(),
+                        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse
+                    ) =>
+            {
+                Self::start_from(remote, 0, ttl)
+            }
+            started => started,
+        }
+    }
+
+    fn start_from(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
         let family = Family::from(remote.ip());
         let socket = create::socket(family, Type::STREAM, Some(Protocol::TCP), ttl)?;
         // Close by reset: no TIME_WAIT that would keep the ports.

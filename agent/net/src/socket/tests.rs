@@ -272,3 +272,20 @@ fn a_stamp_of_zero_is_none() {
     assert_eq!(crate::stamp::nanoseconds(&zero), None);
     assert_eq!(Stamp::default().kernel_ns, None);
 }
+
+#[tokio::test]
+async fn probes_that_ask_for_the_same_ports_do_not_steal_from_each_other() {
+    let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let remote = server.local_addr().unwrap();
+    let port = closed_port(Ipv4Addr::LOCALHOST.into()).port();
+    let first = ProbeSocket::udp(remote, port, 64).unwrap();
+    let second = ProbeSocket::udp(remote, port, 64).unwrap();
+    assert_eq!(first.local_address().unwrap().port(), port);
+    assert_ne!(second.local_address().unwrap().port(), port);
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let remote = listener.local_addr().unwrap();
+    let held = TcpProbe::start(remote, port, 64).unwrap();
+    assert!(TcpProbe::start(remote, port, 64).is_ok());
+    drop(held);
+}

@@ -113,8 +113,8 @@ pub struct Log {
 /// For laboratories and demonstrations only; nothing here belongs on a household's router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lab {
-    /// `allow_loopback_targets`: instructions may measure 127.0.0.0/8 and `::1` (off).
-    pub allow_loopback_targets: bool,
+    /// `targets`: instructions may measure loopback addresses and those set aside for documents (off).
+    pub targets: bool,
 }
 
 impl Default for Controller {
@@ -199,7 +199,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
             "log" => settings.log = log(&reader)?,
             "lab" => {
                 settings.lab = Lab {
-                    allow_loopback_targets: reader.flag("allow_loopback_targets", false)?,
+                    targets: reader.flag("targets", false)?,
                 }
             }
             _ => {

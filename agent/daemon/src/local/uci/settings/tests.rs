@@ -56,9 +56,7 @@ fn the_example_file_says_everything() {
         log: Log {
             level: LevelFilter::Warn,
         },
-        lab: Lab {
-            allow_loopback_targets: false,
-        },
+        lab: Lab { targets: false },
     };
     assert_eq!(settings, expected);
 }
@@ -68,7 +66,7 @@ fn an_empty_file_is_cautious() {
     let (settings, warnings) = parse(b"").unwrap();
     assert_eq!((&settings, warnings), (&Settings::default(), Vec::new()));
     assert!(!settings.consent.enabled && !settings.limits.mobile && !settings.limits.lan);
-    assert!(!settings.lab.allow_loopback_targets);
+    assert!(!settings.lab.targets);
     assert_eq!(
         (settings.limits.monthly_bytes, settings.limits.mobile_bytes),
         (500 << 20, 30 << 20)
