@@ -299,8 +299,10 @@ async fn renewal(
 ) {
     let seed = random::seed();
     let mut backoff = Backoff::default();
+    let mut earliest = Timestamp::default();
     loop {
         let due = Timestamp::from_micros(identity.renew_at(seed).saturating_mul(SECOND));
+        let due = due.max(earliest);
         let wait = clock::duration(due.since(clock::now())).min(Duration::from_mins(1));
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -317,6 +319,11 @@ async fn renewal(
             Ok((newer, config)) => {
                 log::info!(agent = newer.agent_id.as_str(); "certificate renewed");
                 backoff.reset();
+                // Certificates are dated back for slow clocks: a short one may look old when it is
+                // new. Half of what is left must pass before the next.
+                let now = clock::now();
+                let end = Timestamp::from_micros(newer.validity.not_after.saturating_mul(SECOND));
+                earliest = now.plus_micros(end.since(now) / 2);
                 membership_tx.send_replace(membership(&newer, None));
                 tls_tx.send_replace(config);
                 identity = newer;

@@ -146,12 +146,19 @@ impl Supervisor {
         self.contact.succeeded(clock::now());
         self.tell(Heard::Contact(self.contact.clone())).await;
 
-        // Before anything is known, ask without waiting.
-        let wait = if self.instructions_tag.is_some() {
-            self.configuration.wait_s
-        } else {
-            0
-        };
+        // Before anything is known, ask without waiting; then wait for what is new.
+        if self.instructions_tag.is_none() {
+            self.instructions(0).await?;
+        }
+        match self.configuration.wait_s {
+            0 => Ok(()),
+            wait => self.instructions(wait).await,
+        }
+    }
+
+    /// Asks for the instruction set; the supervisor may hold the answer back for `wait` seconds
+    /// while there is nothing new.
+    async fn instructions(&mut self, wait: u32) -> Result<(), Failure> {
         let call = get(
             format!("/agent/v2/instructions?wait={wait}"),
             self.instructions_tag.as_ref(),

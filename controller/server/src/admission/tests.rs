@@ -1,0 +1,212 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use glimpse_model::instruction::Instruction;
+use glimpse_model::read::Cursor;
+use glimpse_model::time::SECOND;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-01T00:00:00Z").unwrap()
+}
+
+fn limits() -> Limits {
+    Limits {
+        runs_per_hour: 3600.0,
+        packets_per_second: 100.0,
+        opt_outs: OptOuts::new(&["Example.org", "192.0.2.0/24", "2001:db8::1"]).unwrap(),
+    }
+}
+
+fn instruction(timing: &Value, options: &Value) -> Instruction {
+    let value = json!({"id": "i", "timing": timing,
+        "task": {"id": "t", "method": "ping", "options": options}});
+    Instruction::read(&Cursor::root(&value), &|_| Ok(())).unwrap()
+}
+
+fn load(instruction: &Instruction, agents: u64) -> Load<'_> {
+    Load {
+        instruction,
+        agents,
+        given: now(),
+        cancelled: None,
+    }
+}
+
+fn periodic(interval_ms: i64) -> Instruction {
+    instruction(
+        &json!({"periodic": {"interval": interval_ms, "randomSpread": 600_000}}),
+        &json!({"host": "198.51.100.1"}),
+    )
+}
+
+#[test]
+fn runs_are_summed_over_the_fleet_and_over_instructions() {
+    // 10 s: 360 runs an hour and agent.
+    let new = periodic(10_000);
+    assert_eq!(admit(&[], &load(&new, 10), &limits(), now()), Ok(()));
+    let refused = admit(&[], &load(&new, 11), &limits(), now()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "198.51.100.1: 3960 runs per hour over the fleet, the limit is 3600; \
+         use a longer interval or fewer agents"
+    );
+    let standing = [load(&new, 5), load(&new, 5)];
+    assert!(admit(&standing, &load(&new, 1), &limits(), now()).is_err());
+    let elsewhere = instruction(
+        &json!({"periodic": {"interval": 10_000}}),
+        &json!({"host": "198.51.100.2"}),
+    );
+    assert_eq!(
+        admit(&standing, &load(&elsewhere, 10), &limits(), now()),
+        Ok(())
+    );
+}
+
+#[test]
+fn one_target_in_many_spellings() {
+    let standing = periodic(10_000);
+    for options in [
+        json!({"host": "::ffff:198.51.100.1"}),
+        json!({"host": " 198.51.100.1"}),
+        json!({"url": "https://user@198.51.100.1:8443/x"}),
+        json!({"url": "http://[::ffff:198.51.100.1]/"}),
+    ] {
+        let new = instruction(&json!({"immediate": {}}), &options);
+        let standing = [load(&standing, 10)];
+        assert!(
+            admit(&standing, &load(&new, 1), &limits(), now()).is_err(),
+            "{options}"
+        );
+    }
+    assert_eq!(Target::of("A.Example."), Target::of("a.example"));
+}
+
+#[test]
+fn packets_that_may_fall_together_are_counted_together() {
+    let at_once = instruction(
+        &json!({"immediate": {}}),
+        &json!({"host": "h.example", "count": 10, "interval": 200}),
+    );
+    // Ten packets in two seconds: five a second and agent.
+    assert_eq!(admit(&[], &load(&at_once, 20), &limits(), now()), Ok(()));
+    assert!(matches!(
+        admit(&[], &load(&at_once, 21), &limits(), now()),
+        Err(Refused::PacketsPerSecond { rate, .. }) if (rate - 105.0).abs() < 1e-9
+    ));
+    let spread = instruction(
+        &json!({"oneoff": {"time": "2026-01-01T01:00:00Z", "randomSpread": 60_000}}),
+        &json!({"host": "h.example", "count": 10, "interval": 200}),
+    );
+    assert_eq!(admit(&[], &load(&spread, 600), &limits(), now()), Ok(()));
+    assert!(admit(&[], &load(&spread, 700), &limits(), now()).is_err());
+}
+
+#[test]
+fn immediate_ones_count_for_an_hour_even_when_taken_back() {
+    let one = instruction(
+        &json!({"immediate": {}}),
+        &json!({"host": "h.example", "count": 1}),
+    );
+    let mut limits = limits();
+    limits.runs_per_hour = 10.0;
+    let mut standing = load(&one, 10);
+    let new = load(&one, 1);
+    assert!(admit(&[standing], &new, &limits, now()).is_err());
+    standing.cancelled = Some(now().plus_micros(SECOND));
+    assert!(admit(&[standing], &new, &limits, now()).is_err());
+    let later = now().plus_micros(3600 * SECOND);
+    let new = Load {
+        given: later,
+        ..new
+    };
+    assert_eq!(admit(&[standing], &new, &limits, later), Ok(()));
+}
+
+#[test]
+fn what_is_over_or_local_does_not_count() {
+    let over = instruction(
+        &json!({"periodic": {"interval": 1000, "end": "2025-12-31T00:00:00Z"}}),
+        &json!({"host": "h.example"}),
+    );
+    let local = instruction(&json!({"ondemand": {}}), &json!({"host": "h.example"}));
+    let stopped_by = periodic(1000);
+    let mut stopped = load(&stopped_by, 1000);
+    stopped.cancelled = Some(now());
+    let new = periodic(10_000);
+    let standing = [load(&over, 1000), load(&local, 1000), stopped];
+    assert_eq!(admit(&standing, &load(&new, 10), &limits(), now()), Ok(()));
+}
+
+#[test]
+fn opt_outs_hold_for_names_below_and_prefixes() {
+    for host in [
+        "example.org",
+        "www.EXAMPLE.org.",
+        "192.0.2.77",
+        "::ffff:192.0.2.77",
+        "2001:db8:0::1",
+    ] {
+        let timed = instruction(&json!({"ondemand": {}}), &json!({"host": host}));
+        assert!(
+            matches!(
+                admit(&[], &load(&timed, 1), &limits(), now()),
+                Err(Refused::OptedOut { .. })
+            ),
+            "{host}"
+        );
+    }
+    for host in ["notexample.org", "192.0.3.1", "2001:db8::2", "org"] {
+        let new = instruction(&json!({"immediate": {}}), &json!({"host": host}));
+        assert_eq!(
+            admit(&[], &load(&new, 1), &limits(), now()),
+            Ok(()),
+            "{host}"
+        );
+    }
+    assert!(
+        OptOuts::new(&["0.0.0.0/0"])
+            .unwrap()
+            .covers(&Target::of("203.0.113.9"))
+    );
+    for bad in ["", "192.0.2.0/33", "example.org/24", "::/129"] {
+        assert!(OptOuts::new(&[bad]).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    /// Whatever passes one after the other, the sum over all that passed is within the limit.
+    #[test]
+    fn nothing_that_passes_goes_over_the_limit(
+        wishes in prop::collection::vec((1_i64..100_000, 1_u64..50), 1..40)
+    ) {
+        let limits = limits();
+        let instructions: Vec<Instruction> = wishes.iter().map(|(ms, _)| periodic(*ms)).collect();
+        let mut passed: Vec<Load<'_>> = Vec::new();
+        for (instruction, (_, agents)) in instructions.iter().zip(&wishes) {
+            let new = load(instruction, *agents);
+            if admit(&passed, &new, &limits, now()).is_ok() {
+                passed.push(new);
+            }
+        }
+        let mut sum = Demand::default();
+        for demand in passed.iter().flat_map(|load| load.demands(now()).into_values()) {
+            sum.add(demand);
+        }
+        prop_assert!(sum.runs_per_hour <= limits.runs_per_hour + 1e-6);
+        prop_assert!(sum.packets_per_second <= limits.packets_per_second + 1e-6);
+    }
+
+    /// More agents, or more that stands, never turn a refusal into a pass.
+    #[test]
+    fn admission_is_monotonic(ms in 1_i64..100_000, agents in 1_u64..100, more in 1_u64..100) {
+        let new = periodic(ms);
+        let few = admit(&[], &load(&new, agents), &limits(), now());
+        let many = admit(&[], &load(&new, agents + more), &limits(), now());
+        let beside = admit(&[load(&new, more)], &load(&new, agents), &limits(), now());
+        if few.is_err() {
+            prop_assert!(many.is_err() && beside.is_err());
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The running controller: everything wired together.
+//!
+//! ```text
+//!  Running ─┬─ agent listener ─▶ enrolment, supervisor, repository
+//!           ├─ ALTO listener  ─▶ alto
+//!           ├─ admin listener ─▶ admin
+//!           ├─ revocations: follows the database, so that the command line revokes a running server's agents
+//!           ├─ publication: computes every interval
+//!           └─ server certificate: renewed in time
+//! ```
+
+use crate::admin::Metrics;
+use crate::config::Config;
+use crate::error::Problem;
+use crate::listener::{Bounds, Gate, Listener, Transport};
+use crate::pki::{
+    Lifetimes, Pki, PkiError, Revocations, Revoked, ServerIdentity, SharedConfig, agent_listener,
+    public_listener, random_serial, shared as shared_config,
+};
+use crate::repository::Repository;
+use crate::supervisor::Seen;
+use crate::{admin, alto, clock, enrolment, repository, supervisor};
+use arc_swap::ArcSwapOption;
+use axum::Router;
+use axum::http::StatusCode;
+use glimpse_model::time::Timestamp;
+use glimpse_store::{Error as StoreError, Options, Sqlite, Store};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+#[cfg(test)]
+mod tests;
+
+/// For requests that are being answered when the program is told to stop; the store is closed after it.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How often the server certificate is looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_hours(1);
+/// After a fault of the database, before it is asked again.
+const AFTER_FAULT: Duration = Duration::from_secs(1);
+
+/// A clock: [`Timestamp`]s of now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Why the controller does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error("{}: {source}", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: StoreError,
+    },
+    /// Keys or certificates.
+    #[error("{0}")]
+    Pki(#[from] PkiError),
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address} for {listener}: {source}")]
+    Bind {
+        /// Which listener, as in the configuration.
+        listener: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// What all services share.
+pub struct Shared {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The configuration.
+    pub config: Config,
+    /// Keys and certificates.
+    pub pki: Pki,
+    /// What is counted.
+    pub metrics: Metrics,
+    pub(crate) repository: Repository,
+    pub(crate) seen: Seen,
+    pub(crate) publication: ArcSwapOption<alto::Published>,
+    pub(crate) stop: watch::Receiver<bool>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// What the services of a controller share; `stop` ends held requests.
+    pub fn new(
+        store: Arc<dyn Store>,
+        config: Config,
+        pki: Pki,
+        clock: Clock,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            repository: Repository::new(config.uploads.parallel),
+            store,
+            config,
+            pki,
+            metrics: Metrics::default(),
+            seen: Seen::default(),
+            publication: ArcSwapOption::empty(),
+            stop,
+            clock,
+        })
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Computes a publication and puts it in force; the old one stands when that fails.
+    pub async fn publish(&self) {
+        match alto::compute(self.store.as_ref(), &self.config.alto, self.now()).await {
+            Ok(published) => {
+                self.publication.store(Some(Arc::new(published)));
+                self.metrics.publications.count();
+            }
+            Err(error) => {
+                self.metrics.publication_failures.count();
+                tracing::error!(error = %error, "no new ALTO maps");
+            }
+        }
+    }
+}
+
+/// Everything that agents call. Requests must carry [`crate::listener::Peer`] as an extension.
+pub fn agent_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(enrolment::routes())
+        .merge(supervisor::routes())
+        .merge(repository::routes())
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take this method",
+            )
+        })
+        .with_state(shared)
+}
+
+/// Everything that ALTO clients call.
+pub fn alto_router(shared: Arc<Shared>) -> Router {
+    alto::routes(shared)
+}
+
+/// Health and metrics.
+pub fn admin_router(shared: Arc<Shared>) -> Router {
+    admin::routes(shared)
+}
+
+/// A controller that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where agents call.
+    pub agent: SocketAddr,
+    /// Where ALTO clients call.
+    pub alto: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin: SocketAddr,
+    store: Arc<Sqlite>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts a controller; it serves when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let options = Options {
+            max_bytes: config.database_max_bytes,
+            ..Options::default()
+        };
+        let opened = Sqlite::open(&config.database, &options).await;
+        let store = Arc::new(opened.map_err(|source| StartError::Store {
+            path: config.database.clone(),
+            source,
+        })?);
+        let pki = Pki::load(&config.pki)?;
+        let identity = ServerIdentity::load(&config.pki)?;
+        let (stop, stopped) = watch::channel(false);
+        let revocations = Revocations::default();
+        let revoked = read_revoked(store.as_ref()).await;
+        revocations.replace(revoked.map_err(|source| StartError::Store {
+            path: config.database.clone(),
+            source,
+        })?);
+        let certificates = Certificates {
+            for_agents: shared_config(agent_listener(&pki, &identity, &revocations)?),
+            for_all: shared_config(public_listener(&identity)?),
+            identity,
+            revocations: revocations.clone(),
+        };
+        let gate = Gate {
+            revocations: revocations.clone(),
+            now: Arc::new(|| clock::seconds(clock::now())),
+        };
+        let bind = async |listener, address, transport| {
+            let bounds = Bounds {
+                drain: DRAIN,
+                ..Bounds::default()
+            };
+            Listener::bind(address, transport, bounds, gate.clone())
+                .await
+                .and_then(|bound| Ok((bound.local_addr()?, bound)))
+                .map_err(|source| StartError::Bind {
+                    listener,
+                    address,
+                    source,
+                })
+        };
+        let for_agents = Transport::Tls(Arc::clone(&certificates.for_agents));
+        let for_all = Transport::Tls(Arc::clone(&certificates.for_all));
+        let (agent, agent_listener) = bind("listen.agent", config.agent_listen, for_agents).await?;
+        let (alto, alto_listener) = bind("listen.alto", config.alto_listen, for_all).await?;
+        let (admin, admin_listener) =
+            bind("listen.admin", config.admin_listen, Transport::Plain).await?;
+
+        let any_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let shared = Shared::new(
+            any_store,
+            config,
+            pki,
+            Arc::new(clock::now),
+            stopped.clone(),
+        );
+        let mut tasks = JoinSet::new();
+        tasks.spawn(agent_listener.serve(agent_router(Arc::clone(&shared)), stopped.clone()));
+        tasks.spawn(alto_listener.serve(alto_router(Arc::clone(&shared)), stopped.clone()));
+        tasks.spawn(admin_listener.serve(admin_router(Arc::clone(&shared)), stopped.clone()));
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            follow(Arc::clone(&shared), revocations),
+        );
+        spawn_until(&mut tasks, &stopped, publish(Arc::clone(&shared)));
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            renew(Arc::clone(&shared), certificates),
+        );
+        tracing::info!(%agent, %alto, %admin, "listening");
+        Ok(Self {
+            agent,
+            alto,
+            admin,
+            store,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Stops: answers what was asked already for a few seconds, finishes what was handed to the
+    /// database, and closes it.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(error = %error, "closing the database");
+        }
+    }
+}
+
+fn spawn_until(
+    tasks: &mut JoinSet<()>,
+    stopped: &watch::Receiver<bool>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut stopped = stopped.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            () = work => {}
+        }
+    });
+}
+
+async fn read_revoked(store: &dyn Store) -> Result<Revoked, StoreError> {
+    let agents = store.agents().await?;
+    Ok(Revoked {
+        agents: agents
+            .into_iter()
+            .filter(|agent| agent.revoked.is_some())
+            .map(|agent| agent.id)
+            .collect(),
+        ..Revoked::default()
+    })
+}
+
+/// Keeps the revocations in force those of the database, whoever writes them.
+async fn follow(shared: Arc<Shared>, revocations: Revocations) {
+    let mut revision = 0;
+    loop {
+        let next = async {
+            let now = shared.store.changed(revision).await?;
+            Ok::<_, StoreError>((now, read_revoked(shared.store.as_ref()).await?))
+        };
+        match next.await {
+            Ok((now, revoked)) => {
+                revision = now;
+                revocations.replace(revoked);
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "cannot read revocations");
+                tokio::time::sleep(AFTER_FAULT).await;
+            }
+        }
+    }
+}
+
+async fn publish(shared: Arc<Shared>) {
+    loop {
+        shared.publish().await;
+        let interval = shared.config.alto.interval;
+        let until = match shared.publication.load_full() {
+            Some(published) => published.next.since(shared.now()),
+            None => 0,
+        };
+        // A computation that failed, or came late, is not repeated at once.
+        let pause = Duration::from_micros(u64::try_from(until).unwrap_or(0));
+        tokio::time::sleep(if pause.is_zero() { interval } else { pause }).await;
+    }
+}
+
+/// What a new server certificate goes into.
+struct Certificates {
+    for_agents: SharedConfig,
+    for_all: SharedConfig,
+    identity: ServerIdentity,
+    revocations: Revocations,
+}
+
+impl Certificates {
+    fn renew(&mut self, pki: &Pki, directory: &std::path::Path, now: i64) -> Result<(), PkiError> {
+        let names = self.identity.names.clone();
+        let identity = pki.issue_server(&names, random_serial()?, now, &Lifetimes::default())?;
+        identity.store(directory)?;
+        let for_agents = agent_listener(pki, &identity, &self.revocations)?;
+        let for_all = public_listener(&identity)?;
+        self.for_agents.store(Arc::new(for_agents));
+        self.for_all.store(Arc::new(for_all));
+        self.identity = identity;
+        Ok(())
+    }
+}
+
+async fn renew(shared: Arc<Shared>, mut certificates: Certificates) {
+    loop {
+        let now = clock::seconds(shared.now());
+        if certificates.identity.is_due(now) {
+            match certificates.renew(&shared.pki, &shared.config.pki, now) {
+                Ok(()) => tracing::info!("server certificate renewed"),
+                Err(error) => tracing::error!(error = %error, "server certificate not renewed"),
+            }
+        }
+        tokio::time::sleep(CERTIFICATE_CHECK).await;
+    }
+}

@@ -1,0 +1,360 @@
+//! `instruction add|list|cancel`.
+
+use super::agent::{agent_id, group_name};
+use super::output::{Output, ago};
+use super::{CliError, Place, open};
+use crate::admission::{self, Load, Target};
+use crate::clock;
+use crate::config::Config;
+use clap::{Args, Subcommand};
+use glimpse_model::id::{AgentId, InstructionId};
+use glimpse_model::instruction::{Instruction, InstructionSet, MAX_INSTRUCTIONS};
+use glimpse_model::read::{self, Cursor};
+use glimpse_model::time::Timestamp;
+use glimpse_store::{
+    Addition, Admit, Audience, NewInstruction, Standing, Store, StoredInstruction,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// Longest file of instructions.
+const MAX_FILE_BYTES: u64 = 8 << 20;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Give an instruction, or a set of them: all are taken, or none.
+    Add(Add),
+    /// Instructions in force.
+    List(List),
+    /// Take an instruction back.
+    Cancel(Cancel),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    #[command(flatten)]
+    place: Place,
+    /// File with one instruction, or a document with `instructions`; `-` is standard input.
+    file: PathBuf,
+    /// For this agent; may be given several times. Without --agent and --group it is for all.
+    #[arg(long = "agent", value_name = "ID")]
+    agents: Vec<String>,
+    /// For this group; may be given several times.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    place: Place,
+    /// Those that were taken back too.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    #[command(flatten)]
+    place: Place,
+    /// Id of the instruction.
+    id: String,
+}
+
+impl Command {
+    pub(super) async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
+        match self {
+            Self::Add(add) => add.run(output).await,
+            Self::List(list) => list.run(output).await,
+            Self::Cancel(cancel) => cancel.run(output).await,
+        }
+    }
+}
+
+/// Reads one instruction, or a whole set; a refused one refuses the file.
+fn parse(bytes: &[u8]) -> Result<Vec<Instruction>, CliError> {
+    let value = read::json(bytes).map_err(CliError::failed)?;
+    if value.get("instructions").is_none() {
+        let one =
+            Instruction::read(&Cursor::root(&value), &|_| Ok(())).map_err(CliError::failed)?;
+        return Ok(vec![one]);
+    }
+    let set = InstructionSet::parse(bytes).map_err(CliError::failed)?;
+    match set.refused.first() {
+        Some(refused) => Err(CliError::failed(&refused.refused)),
+        None if set.instructions.is_empty() => {
+            Err(CliError::failed("instructions: must not be empty"))
+        }
+        None => Ok(set.instructions),
+    }
+}
+
+fn stored(document: &str) -> Result<Instruction, read::Refused> {
+    Instruction::read(
+        &Cursor::root(&read::json(document.as_bytes())?),
+        &|_| Ok(()),
+    )
+}
+
+/// The judge of an addition: the controller's one admission function, one new instruction after the
+/// other, each beside what stands and what was let pass before it.
+fn judge(new: Vec<Instruction>, config: &Config, now: Timestamp) -> Admit {
+    let limits = config.limits.clone();
+    Box::new(move |standing: &Standing| {
+        if standing.most_per_agent > MAX_INSTRUCTIONS as u64 {
+            return Err(format!(
+                "an agent takes at most {MAX_INSTRUCTIONS} instructions; cancel some first"
+            )
+            .into());
+        }
+        let known: Vec<(Instruction, &StoredInstruction)> = standing
+            .instructions
+            .iter()
+            .filter_map(|known| Some((stored(&known.document).ok()?, known)))
+            .collect();
+        let mut loads: Vec<Load<'_>> = known
+            .iter()
+            .map(|(instruction, known)| Load {
+                instruction,
+                agents: known.reach,
+                given: known.created,
+                cancelled: known.cancelled,
+            })
+            .collect();
+        for (instruction, agents) in new.iter().zip(&standing.reach) {
+            let load = Load {
+                instruction,
+                agents: *agents,
+                given: now,
+                cancelled: None,
+            };
+            admission::admit(&loads, &load, &limits, now)?;
+            loads.push(load);
+        }
+        Ok(())
+    })
+}
+
+#[derive(Serialize)]
+struct Added<'a> {
+    id: &'a InstructionId,
+    agents: u64,
+}
+
+impl Add {
+    fn read(&self) -> Result<Vec<u8>, CliError> {
+        let mut bytes = Vec::new();
+        let reader: Box<dyn Read> =
+            if self.file.as_os_str() == "-" {
+                Box::new(std::io::stdin())
+            } else {
+                Box::new(std::fs::File::open(&self.file).map_err(|error| {
+                    CliError::failed(format!("{}: {error}", self.file.display()))
+                })?)
+            };
+        reader
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| CliError::failed(format!("{}: {error}", self.file.display())))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(CliError::failed(format!(
+                "{}: must have at most {MAX_FILE_BYTES} bytes",
+                self.file.display()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
+        let config = self.place.load()?;
+        let instructions = parse(&self.read()?)?;
+        let agents: Result<Vec<AgentId>, _> = self.agents.iter().map(|id| agent_id(id)).collect();
+        let groups: Result<Vec<String>, _> = self.groups.into_iter().map(group_name).collect();
+        let audience = Audience {
+            agents: agents?,
+            groups: groups?,
+        };
+        let now = clock::now();
+        let new: Vec<NewInstruction> = instructions
+            .iter()
+            .map(|instruction| {
+                Ok(NewInstruction {
+                    id: instruction.id.clone(),
+                    document: serde_json::to_string(instruction)?,
+                    audience: audience.clone(),
+                    created: now,
+                })
+            })
+            .collect::<Result<_, serde_json::Error>>()
+            .map_err(CliError::failed)?;
+        let store = open(&config).await?;
+        let judge = judge(instructions.clone(), &config, now);
+        let addition = store.add_instructions(new, judge).await?;
+        store.close().await?;
+        let reach = match addition {
+            Addition::Added(reach) => reach,
+            Addition::Exists(id) => {
+                return Err(CliError::hinting(
+                    &format!("there is an instruction {id} already"),
+                    "agents remember what they have carried out: choose a new id",
+                ));
+            }
+            Addition::UnknownAgent(id) => {
+                return Err(CliError::hinting(
+                    &format!("there is no agent {id}, or it was revoked"),
+                    "glimpse-controller agent list names them all",
+                ));
+            }
+            Addition::Refused(refusal) => {
+                return Err(CliError::failed(format!("not admitted: {refusal}")));
+            }
+        };
+        let added: Vec<Added<'_>> = instructions
+            .iter()
+            .zip(reach)
+            .map(|(instruction, agents)| Added {
+                id: &instruction.id,
+                agents,
+            })
+            .collect();
+        if output.json {
+            return Ok(output.json(&added)?);
+        }
+        for Added { id, agents } in added {
+            writeln!(
+                output.out,
+                "Instruction {id} given; it reaches {agents} agents now."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    id: &'a InstructionId,
+    everybody: bool,
+    agents: Vec<&'a str>,
+    groups: &'a [String],
+    reach: u64,
+    created: Timestamp,
+    cancelled: Option<Timestamp>,
+    instruction: Option<Value>,
+}
+
+impl List {
+    async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
+        let store = open(&self.place.load()?).await?;
+        let instructions = store.instructions(self.all).await?;
+        store.close().await?;
+        if output.json {
+            let rows: Vec<Row<'_>> = instructions
+                .iter()
+                .map(|known| Row {
+                    id: &known.id,
+                    everybody: known.audience.is_everybody(),
+                    agents: known.audience.agents.iter().map(AgentId::as_str).collect(),
+                    groups: &known.audience.groups,
+                    reach: known.reach,
+                    created: known.created,
+                    cancelled: known.cancelled,
+                    instruction: serde_json::from_str(&known.document).ok(),
+                })
+                .collect();
+            return Ok(output.json(&rows)?);
+        }
+        if instructions.is_empty() {
+            writeln!(
+                output.err,
+                "No instructions. Give one: glimpse-controller instruction add FILE."
+            )?;
+            return Ok(());
+        }
+        let now = clock::now();
+        let rows: Vec<Vec<String>> = instructions.iter().map(|known| row(known, now)).collect();
+        output.table(
+            &["INSTRUCTION", "WHAT", "WHEN", "FOR", "AGENTS", "GIVEN"],
+            &rows,
+        )?;
+        Ok(())
+    }
+}
+
+fn row(known: &StoredInstruction, now: Timestamp) -> Vec<String> {
+    let (what, when) = stored(&known.document).map_or_else(
+        |refused| (refused.to_string(), String::new()),
+        |instruction| {
+            let tasks: Vec<String> = instruction
+                .tasks
+                .iter()
+                .map(|task| match Target::of_task(task) {
+                    Some(target) => format!("{} {target}", task.method),
+                    None => task.method.clone(),
+                })
+                .collect();
+            (tasks.join(", "), timing_word(&instruction))
+        },
+    );
+    let agents = known.audience.agents.iter().map(AgentId::to_string);
+    let names: Vec<String> = agents
+        .chain(known.audience.groups.iter().cloned())
+        .collect();
+    vec![
+        known.id.to_string(),
+        what,
+        match known.cancelled {
+            Some(_) => "cancelled".to_owned(),
+            None => when,
+        },
+        if names.is_empty() {
+            "all".to_owned()
+        } else {
+            names.join(" ")
+        },
+        known.reach.to_string(),
+        ago(Some(known.created), now),
+    ]
+}
+
+fn timing_word(instruction: &Instruction) -> String {
+    use glimpse_model::timing::Timing;
+    match &instruction.timing {
+        Timing::Immediate {} => "at once".to_owned(),
+        Timing::OneOff { time, .. } => time.to_string(),
+        Timing::Periodic(periodic) if periodic.interval_ms % 1000 == 0 => {
+            format!("every {} s", periodic.interval_ms / 1000)
+        }
+        Timing::Periodic(periodic) => format!("every {} ms", periodic.interval_ms),
+        Timing::Calendar(_) => "calendar".to_owned(),
+        Timing::OnDemand {} => "on demand".to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct Cancelled<'a> {
+    id: &'a InstructionId,
+    cancelled: bool,
+}
+
+impl Cancel {
+    async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
+        let id = InstructionId::new(&self.id)
+            .map_err(|reason| CliError::Usage(format!("instruction id: {reason}")))?;
+        let store = open(&self.place.load()?).await?;
+        let cancelled = store.cancel_instruction(id.clone(), clock::now()).await?;
+        store.close().await?;
+        if !cancelled {
+            return Err(CliError::hinting(
+                &format!("there is no instruction {id} in force"),
+                "glimpse-controller instruction list names them all",
+            ));
+        }
+        if output.json {
+            return Ok(output.json(&Cancelled { id: &id, cancelled })?);
+        }
+        writeln!(output.out, "Instruction {id} is taken back.")?;
+        Ok(())
+    }
+}

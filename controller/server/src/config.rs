@@ -1,0 +1,453 @@
+//! `controller.toml`.
+
+use crate::admission::{Limits, OptOuts};
+use glimpse_aggregate::{Clusters, K};
+use glimpse_model::configuration::Configuration;
+use glimpse_model::read::{Cursor, Refused};
+use glimpse_model::timing::Timing;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Name of the file within a controller's directory.
+pub const FILE: &str = "controller.toml";
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no TOML, or has an unknown key or a value of the wrong type.
+    #[error("{}: line {line}: `{text}`: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The line itself: key and value.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value is out of bounds.
+    #[error("{}: {refused}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Key and reason.
+        refused: Refused,
+    },
+}
+
+/// A controller's configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where agents call.
+    pub agent_listen: SocketAddr,
+    /// Where ALTO clients call.
+    pub alto_listen: SocketAddr,
+    /// Where health and metrics are served, without TLS.
+    pub admin_listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// Upper bound of the database file in bytes.
+    pub database_max_bytes: Option<u64>,
+    /// Directory of keys and certificates.
+    pub pki: PathBuf,
+    /// Life of an agent's certificate.
+    pub agent_certificate: Duration,
+    /// What agents are told about this controller.
+    pub agents: Configuration,
+    /// What all agents together may send to one target.
+    pub limits: Limits,
+    /// Bounds of one upload.
+    pub uploads: Uploads,
+    /// What is published.
+    pub alto: Alto,
+}
+
+/// Bounds of uploads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uploads {
+    /// Longest body as sent.
+    pub body_bytes: usize,
+    /// Longest body once inflated.
+    pub inflated_bytes: usize,
+    /// Uploads worked on at once; others wait a moment, then are told to come later.
+    pub parallel: usize,
+}
+
+/// What is published, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alto {
+    /// Time between computations.
+    pub interval: Duration,
+    /// Length of the window that is published.
+    pub window: Duration,
+    /// Smallest group that is published.
+    pub k: K,
+    /// How targets become clusters.
+    pub clusters: Clusters,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    listen: ListenSection,
+    store: StoreSection,
+    pki: PkiSection,
+    agents: AgentsSection,
+    limits: LimitsSection,
+    uploads: UploadsSection,
+    alto: AltoSection,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ListenSection {
+    agent: SocketAddr,
+    alto: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Default for ListenSection {
+    fn default() -> Self {
+        let everywhere = std::net::Ipv6Addr::UNSPECIFIED;
+        Self {
+            agent: (everywhere, 8440).into(),
+            alto: (everywhere, 8441).into(),
+            admin: (std::net::Ipv4Addr::LOCALHOST, 8442).into(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StoreSection {
+    path: PathBuf,
+    max_bytes: Option<u64>,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            path: "glimpse.db".into(),
+            max_bytes: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PkiSection {
+    dir: PathBuf,
+    agent_certificate_s: u64,
+}
+
+impl Default for PkiSection {
+    fn default() -> Self {
+        Self {
+            dir: "pki".into(),
+            agent_certificate_s: 90 * 86_400,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AgentsSection {
+    repository: Option<String>,
+    pull: Option<serde_json::Value>,
+    upload: Option<serde_json::Value>,
+    wait_s: Option<u32>,
+    monthly_bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsSection {
+    runs_per_hour: f64,
+    packets_per_second: f64,
+    opt_out: Vec<String>,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            runs_per_hour: 3600.0,
+            packets_per_second: 100.0,
+            opt_out: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UploadsSection {
+    body_bytes: usize,
+    inflated_bytes: usize,
+    parallel: usize,
+}
+
+impl Default for UploadsSection {
+    fn default() -> Self {
+        Self {
+            body_bytes: 4 << 20,
+            inflated_bytes: 32 << 20,
+            parallel: 8,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AltoSection {
+    interval_s: u32,
+    window_s: u32,
+    k: usize,
+    lab: bool,
+    clusters: Vec<Vec<String>>,
+}
+
+impl Default for AltoSection {
+    fn default() -> Self {
+        Self {
+            interval_s: 300,
+            window_s: 86_400,
+            k: K::DEFAULT.subscribers(),
+            lab: false,
+            clusters: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file; relative paths in it are relative to the file's directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file, key and value.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file, key and value.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| syntax(&error, text, path))?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        file.checked(&base).map_err(|refused| ConfigError::Value {
+            path: path.to_owned(),
+            refused,
+        })
+    }
+}
+
+fn syntax(error: &toml::de::Error, text: &str, path: &Path) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count();
+    ConfigError::Syntax {
+        path: path.to_owned(),
+        line: line + 1,
+        text: text.lines().nth(line).unwrap_or_default().trim().to_owned(),
+        reason: error.message().replace('\n', ", "),
+    }
+}
+
+impl File {
+    fn checked(self, base: &Path) -> Result<Config, Refused> {
+        let at_least = |key: &str, value: u64, least: u64| {
+            if value < least {
+                return Err(Refused::new(key, format!("must be >= {least}, is {value}")));
+            }
+            Ok(value)
+        };
+        let seconds = |key, value: u32| at_least(key, u64::from(value), 1).map(Duration::from_secs);
+        for (key, value) in [
+            ("limits.runs_per_hour", self.limits.runs_per_hour),
+            ("limits.packets_per_second", self.limits.packets_per_second),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Refused::new(key, format!("must be > 0, is {value}")));
+            }
+        }
+        for (key, value) in [
+            ("uploads.body_bytes", self.uploads.body_bytes),
+            ("uploads.inflated_bytes", self.uploads.inflated_bytes),
+            ("uploads.parallel", self.uploads.parallel),
+        ] {
+            at_least(key, value as u64, 1)?;
+        }
+        let certificate = self.pki.agent_certificate_s;
+        at_least("pki.agent_certificate_s", certificate, 60)?;
+        Ok(Config {
+            agent_listen: self.listen.agent,
+            alto_listen: self.listen.alto,
+            admin_listen: self.listen.admin,
+            database: base.join(self.store.path),
+            database_max_bytes: self.store.max_bytes,
+            pki: base.join(self.pki.dir),
+            agent_certificate: Duration::from_secs(certificate),
+            agents: self.agents.checked()?,
+            limits: Limits {
+                runs_per_hour: self.limits.runs_per_hour,
+                packets_per_second: self.limits.packets_per_second,
+                opt_outs: OptOuts::new(&self.limits.opt_out)
+                    .map_err(|refused| refused.within("limits"))?,
+            },
+            uploads: Uploads {
+                body_bytes: self.uploads.body_bytes,
+                inflated_bytes: self.uploads.inflated_bytes,
+                parallel: self.uploads.parallel,
+            },
+            alto: Alto {
+                interval: seconds("alto.interval_s", self.alto.interval_s)?,
+                window: seconds("alto.window_s", self.alto.window_s)?,
+                k: if self.alto.lab {
+                    K::lab()
+                } else {
+                    K::new(self.alto.k)
+                        .map_err(|error| Refused::new("alto.k", error.to_string()))?
+                },
+                clusters: if self.alto.clusters.is_empty() {
+                    Clusters::PerTarget
+                } else {
+                    Clusters::Listed(self.alto.clusters)
+                },
+            },
+        })
+    }
+}
+
+impl AgentsSection {
+    /// What agents would refuse is refused here already: the document goes through their own reader.
+    fn checked(self) -> Result<Configuration, Refused> {
+        let mut configuration = Configuration::default();
+        let timing = |key: &str, value: &Option<serde_json::Value>| {
+            value
+                .as_ref()
+                .map(|value| Timing::read(&Cursor::at(value, key)))
+                .transpose()
+        };
+        if let Some(pull) = timing("pull", &self.pull).map_err(|r| r.within("agents"))? {
+            configuration.pull = pull;
+        }
+        if let Some(upload) = timing("upload", &self.upload).map_err(|r| r.within("agents"))? {
+            configuration.upload = upload;
+        }
+        configuration.wait_s = self.wait_s.unwrap_or(configuration.wait_s);
+        configuration.repository = self.repository;
+        configuration.monthly_bytes = self.monthly_bytes;
+        let printed = serde_json::to_vec(&configuration)
+            .map_err(|error| Refused::new("agents", error.to_string()))?;
+        Configuration::parse(&printed).map_err(|refused| refused.within("agents"))
+    }
+}
+
+/// The text of a new controller's file.
+pub fn template(listen: std::net::IpAddr) -> String {
+    let at = |port| SocketAddr::new(listen, port);
+    format!(
+        "# GLIMPSE controller. Paths are relative to this file; a key that is left out has its default.\n\
+         \n\
+         [listen]\n\
+         agent = \"{}\"   # agents, mutual TLS\n\
+         alto = \"{}\"    # ALTO clients, TLS\n\
+         admin = \"127.0.0.1:8442\"   # health and metrics, no TLS: keep it on loopback\n\
+         \n\
+         [store]\n\
+         path = \"glimpse.db\"\n\
+         \n\
+         [pki]\n\
+         dir = \"pki\"\n\
+         agent_certificate_s = 7776000\n\
+         \n\
+         [agents]\n\
+         pull = {{ periodic = {{ interval = 600000, randomSpread = 60000 }} }}\n\
+         upload = {{ immediate = {{}} }}\n\
+         wait_s = 60\n\
+         \n\
+         [limits]   # what all agents together may send to one target\n\
+         runs_per_hour = 3600\n\
+         packets_per_second = 100\n\
+         opt_out = []   # names, addresses and prefixes that are never measured\n\
+         \n\
+         [alto]\n\
+         interval_s = 300\n\
+         window_s = 86400\n\
+         k = 10\n\
+         lab = false   # true lifts k-anonymity, and says so in the directory: tests and demonstrations only\n",
+        at(8440),
+        at(8441),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("/etc/c/controller.toml"))
+    }
+
+    #[test]
+    fn the_template_is_the_default() {
+        let listen = std::net::Ipv6Addr::UNSPECIFIED.into();
+        let made = parse(&template(listen)).unwrap();
+        assert_eq!(format!("{made:?}"), format!("{:?}", parse("").unwrap()));
+        assert_eq!(made.database, Path::new("/etc/c/glimpse.db"));
+        assert_eq!(made.agents, Configuration::default());
+    }
+
+    #[test]
+    fn faults_name_key_and_value() {
+        for (text, said) in [
+            (
+                "[listen]\nagent = \"here\"",
+                "line 2: `agent = \"here\"`: invalid socket address",
+            ),
+            (
+                "[alto]\nlabs = true",
+                "line 2: `labs = true`: unknown field `labs`",
+            ),
+            ("[alto]\nk = 4", "alto.k: k must be at least 5, got 4"),
+            ("[agents]\nwait_s = 301", "agents.wait_s: must be <= 300"),
+            (
+                "[agents]\npull = { periodic = { interval = 0 } }",
+                "agents.pull.periodic.interval: must be > 0",
+            ),
+            (
+                "[agents]\npull = { immediate = {} }",
+                "agents.pull: must be periodic or calendar",
+            ),
+            (
+                "[limits]\nopt_out = [\"10.0.0.0/40\"]",
+                "limits.opt_out[0]: ",
+            ),
+            (
+                "[limits]\nruns_per_hour = 0",
+                "limits.runs_per_hour: must be > 0, is 0",
+            ),
+            ("[pki", "line 1: `[pki`: "),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.starts_with("/etc/c/controller.toml: "), "{error}");
+            assert!(error.contains(said), "{error}");
+            assert!(!error.contains('\n'), "one line: {error}");
+        }
+    }
+}

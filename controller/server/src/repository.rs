@@ -1,0 +1,12 @@
+//! The repository: results come in, receipts go out once they are durable.
+
+mod batch;
+mod error;
+mod routes;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use error::RepositoryError;
+pub(crate) use routes::routes;
+pub(crate) use service::Repository;

@@ -1,0 +1,21 @@
+//! Why a batch is not taken.
+
+use glimpse_model::read::Refused;
+use glimpse_model::record::MAX_BATCH;
+
+/// Why a whole batch is refused; nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// The document is no batch.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// The batch has too many records: half of them may pass.
+    #[error("records: must have at most {MAX_BATCH} elements")]
+    TooMany,
+    /// Too many batches are being worked on.
+    #[error("too many uploads at once")]
+    Crowded,
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] glimpse_store::Error),
+}

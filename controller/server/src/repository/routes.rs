@@ -1,0 +1,42 @@
+//! `POST /agent/v2/results`.
+
+use super::service;
+use crate::app::Shared;
+use crate::body;
+use crate::caller::Caller;
+use crate::error::Problem;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use glimpse_model::record::Receipt;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new().route("/agent/v2/results", post(results))
+}
+
+async fn results(
+    State(shared): State<Arc<Shared>>,
+    Caller(agent): Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Receipt>, Problem> {
+    let limits = shared.config.uploads;
+    // Held to the end: it bounds the memory that all uploads take together.
+    let _place = service::place(&shared).await?;
+    let (coding, bytes) = body::receive(&headers, body, limits.body_bytes).await?;
+    let parsed = tokio::task::spawn_blocking(move || {
+        let bytes = body::inflate(coding, bytes, limits.inflated_bytes)?;
+        Ok::<_, Problem>(service::parse(&bytes)?)
+    });
+    let batch = parsed.await.map_err(|error| {
+        tracing::error!(agent = %agent, error = %error, "reading a batch failed");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the batch cannot be read",
+        )
+    })??;
+    Ok(Json(service::ingest(&shared, agent, batch).await?))
+}

@@ -1,0 +1,123 @@
+//! What the supervisor does, without HTTP.
+
+use super::SupervisorError;
+use crate::app::Shared;
+use crate::document::Document;
+use glimpse_model::SCHEMA;
+use glimpse_model::id::AgentId;
+use glimpse_model::read::{self, Cursor, Refused};
+use glimpse_model::time::{SECOND, Timestamp};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How exactly it is noted when an agent was last heard of.
+const SEEN_STEP_US: i64 = 60 * SECOND;
+/// Most methods in an announcement.
+const MAX_METHODS: usize = 100;
+
+/// When each agent was last noted, so that not every request is a write.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Mutex<HashMap<AgentId, Timestamp>>);
+
+impl Seen {
+    /// Whether it is time to note `agent` again.
+    fn is_due(&self, agent: &AgentId, now: Timestamp) -> bool {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match noted.get_mut(agent) {
+            Some(at) if now.since(*at) < SEEN_STEP_US => false,
+            Some(at) => {
+                *at = now;
+                true
+            }
+            None => {
+                noted.insert(agent.clone(), now);
+                true
+            }
+        }
+    }
+}
+
+/// Lets an agent pass that is enrolled and not revoked, and notes that it was heard of.
+pub(crate) async fn admit_caller(shared: &Shared, agent: &AgentId) -> Result<(), SupervisorError> {
+    let known = shared.store.agent(agent).await?;
+    match known {
+        None => Err(SupervisorError::Unknown),
+        Some(known) if known.revoked.is_some() => Err(SupervisorError::Revoked),
+        Some(_) => {
+            let now = shared.now();
+            if shared.seen.is_due(agent, now) {
+                shared.store.seen(agent, now);
+            }
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn configuration(shared: &Shared) -> Result<Document, SupervisorError> {
+    let bytes = serde_json::to_vec(&shared.config.agents)
+        .map_err(|error| Refused::new("configuration", error.to_string()))?;
+    Ok(Document::new(bytes))
+}
+
+/// The agent's instructions: at once when they are not `known` to it, else as soon as they change,
+/// at the latest after `wait`.
+pub(super) async fn instructions(
+    shared: &Shared,
+    agent: &AgentId,
+    wait: Duration,
+    known: impl Fn(&Document) -> bool,
+) -> Result<Document, SupervisorError> {
+    shared.metrics.polls.count();
+    let _waiting = shared.metrics.waiting.enter();
+    let deadline = tokio::time::sleep(wait);
+    tokio::pin!(deadline);
+    loop {
+        let stopped = async {
+            // An error means that whoever stops us is gone, which stops us as well.
+            let _ = shared.stop.clone().wait_for(|stop| *stop).await;
+        };
+        let told = shared.store.visible_to(agent).await?;
+        let document = Document::new(set(&told.documents));
+        if !known(&document) {
+            return Ok(document);
+        }
+        tokio::select! {
+            () = &mut deadline => return Ok(document),
+            // Whoever stops us wants no request held open; the agent asks again.
+            () = stopped => return Ok(document),
+            changed = shared.store.changed(told.revision) => {
+                changed?;
+                admit_caller(shared, agent).await?;
+            }
+        }
+    }
+}
+
+/// The set as a document of schema 2, of instructions that were checked when they were given.
+fn set(documents: &[String]) -> Vec<u8> {
+    format!(
+        "{{\"schema\":{SCHEMA},\"instructions\":[{}]}}",
+        documents.join(",")
+    )
+    .into_bytes()
+}
+
+pub(super) async fn announce(
+    shared: &Shared,
+    agent: AgentId,
+    bytes: &[u8],
+) -> Result<(), SupervisorError> {
+    let value = read::json(bytes)?;
+    let members = Cursor::root(&value).object()?;
+    members.schema()?;
+    members.required("agent_version")?.text(100)?;
+    for method in members.required("methods")?.array(MAX_METHODS)? {
+        method.object()?.required("name")?.text(64)?;
+    }
+    shared
+        .store
+        .announce(agent, value.to_string(), shared.now())
+        .await?;
+    Ok(())
+}

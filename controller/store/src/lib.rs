@@ -1,0 +1,30 @@
+//! GLIMPSE: the repository's rows and the databases that hold them.
+//!
+//! ```text
+//!  program ──▶ trait Store ──▶ sqlite/ ── one writer task: jobs waiting together share one COMMIT
+//!                                      ├─ read pool
+//!                                      └─ watcher: sees commits of other processes
+//! ```
+//!
+//! - What a call acknowledges is durable: the answer comes after COMMIT with `synchronous=FULL`.
+//! - Results are idempotent by their id, and rows of results are written once.
+//! - Several processes may work on one database; [`Store::changed`] tells of each other's writes.
+//! - The crate knows no HTTP and no clock: points in time are arguments.
+
+mod error;
+mod figures;
+mod row;
+mod sqlite;
+mod store;
+#[cfg(test)]
+mod suite;
+
+pub use error::Error;
+pub use figures::Figures;
+pub use row::{
+    Agent, Audience, Certificate, Enrolment, Filter, Grant, Ingest, Labels, NewInstruction,
+    NewResult, NewToken, PingRow, ResultRow, Standing, StoredInstruction, TokenFault, TokenHash,
+    Visible,
+};
+pub use sqlite::{Options, Sqlite};
+pub use store::{Addition, Admit, Health, Pending, Rows, Store};

@@ -1,0 +1,2 @@
+//! GLIMPSE.
+fn main() {}

@@ -1,0 +1,55 @@
+//! The commands of the README, as `cargo xtask …`.
+//!
+//! Each command brings what it needs or says what is missing, and nothing is skipped silently. Exit codes: 0 done,
+//! 1 failed, 2 wrong usage.
+
+mod clock;
+mod demo;
+mod lint;
+mod packages;
+mod process;
+mod size;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, check, measure and show GLIMPSE")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Start a controller and agents on this machine and show what they measure, until Ctrl-C
+    Demo(demo::Arguments),
+    /// Run every test: documentation examples first, then nextest
+    Test(test::Arguments),
+    /// Formatting, clippy, file lengths, words, dependencies, licences, compiler versions
+    Lint,
+    /// Build the agent for a router and weigh its package
+    Size,
+    /// A target for measurements: answers UDP, accepts TCP
+    #[command(hide = true)]
+    Echo(demo::target::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Lint => lint::run(),
+        Task::Size => size::run(),
+        Task::Echo(arguments) => demo::target::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The system packages that the commands need: the one list, each with its reason.
+
+use crate::process;
+use anyhow::{Context, Result, bail};
+use std::process::Command;
+
+/// A package of the system and the program by which its presence is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Package {
+    /// Name in Debian and OpenWrt's build hosts.
+    pub(crate) name: &'static str,
+    /// Program that it brings.
+    pub(crate) program: &'static str,
+    /// What for, as the rest of "needed …".
+    pub(crate) why: &'static str,
+}
+
+/// Network namespaces and virtual links.
+pub(crate) const IPROUTE2: Package = Package {
+    name: "iproute2",
+    program: "ip",
+    why: "to lay out networks of our own",
+};
+
+/// The system's ping.
+pub(crate) const IPUTILS_PING: Package = Package {
+    name: "iputils-ping",
+    program: "ping",
+    why: "for pings of the type System",
+};
+
+/// The C compiler of `ring` and of the bundled `SQLite`.
+pub(crate) const GCC: Package = Package {
+    name: "gcc",
+    program: "cc",
+    why: "to build ring and SQLite",
+};
+
+/// Makes sure that `packages` are there: installs what is missing where this is a Debian-like system and we are root,
+/// and says so.
+///
+/// # Errors
+/// Names the missing packages where they cannot be installed.
+pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
+    let missing = missing(packages, |program| process::find(program).is_some());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for package in &missing {
+        eprintln!(
+            "`{}` is not installed; needed {}.",
+            package.program, package.why
+        );
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    let by_hand = format!(
+        "apt-get install --no-install-recommends {}",
+        names.join(" ")
+    );
+    if process::find("apt-get").is_none() {
+        bail!(
+            "install these packages with your system's tools and start again: {}",
+            names.join(" ")
+        );
+    }
+    if !nix::unistd::geteuid().is_root() {
+        bail!("missing system packages; as root: {by_hand}");
+    }
+    eprintln!("Installing with apt-get: {}", names.join(" "));
+    process::run(apt().args(["update", "-q"])).context("the package lists could not be read")?;
+    process::run(
+        apt()
+            .args(["install", "-y", "-q", "--no-install-recommends"])
+            .args(&names),
+    )
+    .with_context(|| format!("the packages could not be installed; by hand: {by_hand}"))?;
+    match missing
+        .iter()
+        .find(|package| process::find(package.program).is_none())
+    {
+        Some(package) => bail!(
+            "{} was installed but brought no `{}`",
+            package.name,
+            package.program
+        ),
+        None => Ok(()),
+    }
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn missing(packages: &[Package], is_there: impl Fn(&str) -> bool) -> Vec<Package> {
+    packages
+        .iter()
+        .copied()
+        .filter(|package| !is_there(package.program))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let there = |program: &str| program == "ip";
+        assert_eq!(missing(&[IPROUTE2, IPUTILS_PING], there), [IPUTILS_PING]);
+        assert_eq!(missing(&[IPROUTE2], there), []);
+    }
+}

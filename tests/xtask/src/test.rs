@@ -1,0 +1,49 @@
+//! `cargo xtask test`: the documentation's examples, then everything else by nextest, whose summary comes last.
+
+use crate::packages::{self, GCC, IPROUTE2, IPUTILS_PING};
+use crate::process;
+use anyhow::{Context, Result};
+use std::process::Command;
+
+/// What `cargo xtask test` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Handed to nextest, such as a filter or `--no-capture`
+    #[arg(last = true)]
+    nextest: Vec<String>,
+}
+
+/// Runs the tests.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    packages::ensure(&[GCC, IPROUTE2, IPUTILS_PING])?;
+    ensure_nextest()?;
+    // One selection for all: the programs, the tests and their libraries are then built once, not once per command.
+    process::run(process::cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
+    process::run(process::cargo().args(["test", "--workspace", "--doc", "--locked"]))?;
+    let profile = if std::env::var_os("CI").is_some() {
+        "ci"
+    } else {
+        "default"
+    };
+    process::run(
+        process::cargo()
+            .args(["nextest", "run", "--workspace", "--all-targets", "--locked"])
+            .args(["--profile", profile])
+            .args(&arguments.nextest),
+    )
+}
+
+fn ensure_nextest() -> Result<()> {
+    if process::succeeds(process::cargo().args(["nextest", "--version"])) {
+        return Ok(());
+    }
+    eprintln!(
+        "cargo-nextest, the test runner, is not installed; installing it (some minutes, once)."
+    );
+    let mut install: Command = process::cargo();
+    // Outside the workspace: the tool is no part of its build.
+    install
+        .current_dir(std::env::temp_dir())
+        .args(["install", "cargo-nextest", "--locked"]);
+    process::run(&mut install).context("by hand: cargo install cargo-nextest --locked")
+}
