@@ -13,6 +13,7 @@ mod cast;
 mod fleet;
 mod map;
 mod network;
+mod outage;
 mod page;
 mod stage;
 mod tally;
@@ -76,6 +77,8 @@ struct Programs {
     controller: PathBuf,
     /// This very program, for the targets.
     this: PathBuf,
+    /// Where exports go; they stay when the demonstration is over.
+    exports: PathBuf,
 }
 
 fn build() -> Result<Programs> {
@@ -96,13 +99,13 @@ fn build() -> Result<Programs> {
                 "glimpse-controller",
             ]),
     )?;
-    let folder = Metadata::read("x86_64-unknown-linux-gnu")?
-        .target_directory
-        .join("debug");
+    let target = Metadata::read("x86_64-unknown-linux-gnu")?.target_directory;
+    let folder = target.join("debug");
     Ok(Programs {
         agent: folder.join("glimpse-agent"),
         controller: folder.join("glimpse-controller"),
         this: std::env::current_exe().context("where is this program?")?,
+        exports: target.join("demo"),
     })
 }
 
@@ -155,6 +158,9 @@ fn show(arguments: &Arguments, programs: &Programs, stage: &mut Stage, root: boo
             let map = map::read(&controller.publish()?)?;
             if !map.is_empty() {
                 complete = true;
+                Page::gap();
+                outage::show(programs, stage, &page, &controller, &homes, &mut tally)?;
+                let map = map::read(&controller.publish()?)?;
                 page.result(&homes, &tally, &types, &controller.addresses(), &map);
                 if arguments.once {
                     return Ok(());

@@ -25,7 +25,8 @@ pub(super) struct Controller {
     program: PathBuf,
     folder: PathBuf,
     config: PathBuf,
-    published: PathBuf,
+    exports: PathBuf,
+    address: SocketAddr,
     root: PathBuf,
     alto: String,
     /// Where agents find it.
@@ -54,15 +55,15 @@ pub(super) fn start_controller(programs: &Programs, stage: &mut Stage) -> Result
         program: programs.controller.clone(),
         folder: folder.clone(),
         config,
-        published: stage.folder().join("alto"),
+        exports: programs.exports.clone(),
+        address: agents,
         root: folder.join("pki/root.pem"),
         url: format!("https://{agents}"),
         alto: format!("https://{alto}"),
         fingerprint: fingerprint.to_owned(),
         admin,
     };
-    stage.start("controller", &mut controller.command(&["serve"]))?;
-    wait_for(stage, agents)?;
+    controller.serve(stage)?;
     Ok(controller)
 }
 
@@ -147,6 +148,7 @@ pub(super) fn start_agent(
         isp,
         region,
         address: stage.network().agent(index),
+        config,
     })
 }
 
@@ -194,6 +196,12 @@ impl Controller {
             .context("`agent invite --json` names no token")
     }
 
+    /// Starts serving and waits until agents can connect.
+    pub(super) fn serve(&self, stage: &mut Stage) -> Result<()> {
+        stage.start("controller", &mut self.command(&["serve"]))?;
+        wait_for(stage, self.address)
+    }
+
     /// Gives the agents something to do.
     pub(super) fn instruct(&self, stage: &Stage, document: &Value) -> Result<()> {
         let path = stage.folder().join("campaign.json");
@@ -208,11 +216,26 @@ impl Controller {
         tally.add(&Stage::ask(&mut export)?)
     }
 
-    /// Writes the ALTO documents and says where they are.
+    /// Writes results and ALTO documents beside the programs, and says where the latter are.
     pub(super) fn publish(&self) -> Result<PathBuf> {
+        fs::create_dir_all(&self.exports).with_context(|| self.exports.display().to_string())?;
+        for (format, file) in [("csv", self.csv()), ("jsonl", self.jsonl())] {
+            let mut export = self.command(&["results", "export", "--format", format]);
+            fs::write(&file, Stage::ask(&mut export)?)
+                .with_context(|| file.display().to_string())?;
+        }
+        let published = self.exports.join("alto");
         let mut export = self.command(&["alto", "export"]);
-        Stage::ask(export.arg("--dir").arg(&self.published))?;
-        Ok(self.published.clone())
+        Stage::ask(export.arg("--dir").arg(&published))?;
+        Ok(published)
+    }
+
+    fn csv(&self) -> PathBuf {
+        self.exports.join("results.csv")
+    }
+
+    fn jsonl(&self) -> PathBuf {
+        self.exports.join("results.jsonl")
     }
 
     /// What a visitor can look at while the demonstration runs.
@@ -228,7 +251,15 @@ impl Controller {
             },
             Address {
                 what: "ALTO documents",
-                at: self.published.display().to_string(),
+                at: workspace::shown(&self.exports.join("alto")),
+            },
+            Address {
+                what: "results",
+                at: format!(
+                    "{}, {}",
+                    workspace::shown(&self.csv()),
+                    workspace::shown(&self.jsonl())
+                ),
             },
             Address {
                 what: "metrics, health",

@@ -1,6 +1,7 @@
 //! The households of the demonstration.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 /// One household with its agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct Home {
     pub(super) region: &'static str,
     /// Its address.
     pub(super) address: Ipv4Addr,
+    /// Its settings.
+    pub(super) config: PathBuf,
 }
 
 impl Home {

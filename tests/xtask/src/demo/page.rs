@@ -352,6 +352,7 @@ mod tests {
             isp: "Aster",
             region: "north",
             address: Ipv4Addr::LOCALHOST,
+            config: "home".into(),
         }
     }
 

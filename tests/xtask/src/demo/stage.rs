@@ -110,6 +110,23 @@ impl Stage {
         Ok(())
     }
 
+    /// Ends a program at once, as a crash would.
+    pub(super) fn crash(&mut self, name: &str) -> Result<()> {
+        let place = self.actors.iter().position(|actor| actor.name == name);
+        let mut actor = self
+            .actors
+            .remove(place.with_context(|| format!("{name} does not run"))?);
+        actor
+            .child
+            .kill()
+            .with_context(|| format!("ending {name}"))?;
+        actor
+            .child
+            .wait()
+            .with_context(|| format!("ending {name}"))?;
+        Ok(())
+    }
+
     /// Runs a command to its end and returns what it printed. Ctrl-C at the terminal does not reach it.
     pub(super) fn ask(command: &mut Command) -> Result<String> {
         let answer = process::read(command.process_group(0))?;

@@ -127,6 +127,7 @@ mod tests {
             isp: "Aster",
             region: "north",
             address: Ipv4Addr::LOCALHOST,
+            config: "home".into(),
         }
     }
 
