@@ -33,6 +33,9 @@ impl Agent {
     }
 
     /// An agent that is enrolled with `controller` and runs.
+    ///
+    /// # Panics
+    /// When it cannot be enrolled.
     pub fn enrolled(controller: &Controller, invitation: &[&str]) -> Self {
         let mut agent = Self::new(&controller.url(), "");
         let token = controller.invite(invitation);

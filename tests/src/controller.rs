@@ -192,7 +192,7 @@ impl Controller {
 }
 
 /// Sections for tests: agents call all the time, everything is admitted and published.
-pub const LAB: &str = r#"
+pub const LAB: &str = r"
 [agents]
 wait_s = 20
 pull = { periodic = { interval = 1000 } }
@@ -204,7 +204,7 @@ packets_per_second = 1e9
 [alto]
 interval_s = 1
 lab = true
-"#;
+";
 
 /// Ports that were free a moment ago.
 fn free_ports() -> [u16; 3] {

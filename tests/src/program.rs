@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The program `name`, as cargo built it for this profile.
+/// The program `name`, as cargo built it for this profile: beside the program that asks, or beside the tests.
 ///
 /// # Panics
 /// When it was not built.
@@ -15,8 +15,9 @@ pub fn path(name: &str) -> PathBuf {
     let dir = test
         .ancestors()
         .find(|dir| dir.file_name().is_some_and(|name| name == "deps"))
+        .or(Some(test.as_path()))
         .and_then(Path::parent)
-        .expect("tests lie in a directory called deps");
+        .expect("a program lies in a directory");
     let program = dir.join(name);
     assert!(
         program.exists(),

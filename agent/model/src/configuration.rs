@@ -31,10 +31,10 @@ impl Default for Configuration {
             schema: SCHEMA,
             repository: None,
             pull: Timing::Periodic(Periodic {
-                interval_ms: 600_000,
+                interval_ms: 60_000,
                 start: None,
                 end: None,
-                spread_ms: 60_000,
+                spread_ms: 10_000,
             }),
             upload: Timing::Immediate {},
             wait_s: 60,

@@ -376,7 +376,7 @@ pub fn template(listen: std::net::IpAddr) -> String {
          agent_certificate_s = 7776000\n\
          \n\
          [agents]\n\
-         pull = {{ periodic = {{ interval = 600000, randomSpread = 60000 }} }}\n\
+         pull = {{ periodic = {{ interval = 60000, randomSpread = 10000 }} }}\n\
          upload = {{ immediate = {{}} }}\n\
          wait_s = 60\n\
          \n\
