@@ -10,6 +10,7 @@
 //! network or for flash.
 
 mod answers;
+mod keeping;
 mod runs;
 mod surroundings;
 
@@ -25,20 +26,20 @@ use crate::local::service::Asked;
 use crate::local::uci::{Settings, system_zone};
 use crate::random;
 use crate::scheduler::plan::Plan;
-use crate::scheduler::skips::{Skipped, Skips};
+use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
-use crate::spooler::{Spooler, new_id};
+use crate::spooler::Spooler;
 use crate::uplink::Contact;
 use crate::uplink::http::Traffic;
 use crate::uplink::supervisor::Heard;
 use glimpse_model::configuration::Configuration;
 use glimpse_model::id::{InstructionId, ResultId};
-use glimpse_model::instruction::{InstructionSet, RefusedInstruction};
+use glimpse_model::instruction::InstructionSet;
 use glimpse_model::read::Refused;
-use glimpse_model::record::{Record, Status};
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::timing::Timing;
 use glimpse_probe::registry::Registry;
+use keeping::{CONFIGURATION, INSTRUCTIONS};
 use runs::Running;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,9 +52,6 @@ const LONGEST_SLEEP: i64 = 600 * SECOND;
 
 /// How long runs may go on after the agent was told to stop.
 const LAST_RUNS: Duration = Duration::from_secs(2);
-
-/// Refusals remembered so that each is reported once.
-const REPORTED: usize = 2000;
 
 /// Who this agent is to its controller, for `status`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -334,96 +332,11 @@ impl Daemon {
         }
     }
 
-    /// A refused instruction goes back as a record, once.
-    async fn report_refusal(&mut self, refused: RefusedInstruction) {
-        let words = refused.refused.to_string();
-        // The place in the set may change from one set to the next; the fault does not.
-        let fault = words
-            .split_once(']')
-            .map_or(words.as_str(), |(_, rest)| rest)
-            .to_owned();
-        if !self.reported.insert((refused.id.clone(), fault)) {
-            return;
-        }
-        while self.reported.len() > REPORTED {
-            self.reported.pop_first();
-        }
-        log::warn!("instruction refused: {words}");
-        let now = clock::now();
-        let mut record = Record::new(new_id(now), Status::Refused);
-        record.instruction_id = refused.id;
-        record.planned_time = Some(now);
-        record.error = words;
-        self.keep(record, None).await;
-    }
-
     /// Puts new settings in force; runs that are under way go on.
     fn reload(&mut self, settings: Settings) {
         self.guard.set_rules(rules(&settings, &self.configuration));
         self.settings = settings;
         log::info!("settings read again");
-    }
-
-    /// Hands a record to spool and history.
-    async fn keep(&mut self, record: Record, target: Option<&str>) {
-        let now = clock::now();
-        let made = record.end_time.unwrap_or(now);
-        if let Ok(json) = serde_json::to_string(&record) {
-            runs::note_history(&mut self.history, now, made, json, &record, target);
-        }
-        log::info!(
-            result:% = record.id,
-            instruction = record.instruction_id.as_ref().map_or("", InstructionId::as_str),
-            method = record.method.as_deref().unwrap_or(""),
-            error = record.error.as_str();
-            "{}", record.status.as_str()
-        );
-        self.spooler.append(&record).await;
-    }
-
-    async fn record_skip(&mut self, skipped: Skipped) {
-        let mut record = Record::new(new_id(clock::now()), Status::Skipped);
-        record.instruction_id = Some(skipped.instruction);
-        record.task_id = skipped.task;
-        record.method = skipped.method;
-        record.planned_time = Some(skipped.first);
-        record.error = skipped.words;
-        record.skip = Some(skipped.skip);
-        self.keep(record, None).await;
-    }
-
-    fn written(&mut self, id: &ResultId) {
-        if self.open.remove(id).is_some() {
-            self.save_open();
-        }
-    }
-
-    fn save_open(&self) {
-        let open: Vec<OpenRun> = self.open.values().cloned().collect();
-        if let Err(error) = self.state_files.save_open(&self.plan.seen(), &open) {
-            log::warn!("cannot note the runs under way: {error}");
-        }
-    }
-
-    fn save_seen(&self) {
-        if let Err(error) = self.state_files.save_seen(&self.plan.seen()) {
-            log::warn!("cannot note the instructions seen: {error}");
-        }
-    }
-
-    fn save_accounts(&mut self, stopping: bool) {
-        let control = self.traffic.take();
-        self.guard.accounts_mut().note_control(control);
-        if let Err(error) = self.account_files.save(self.guard.accounts(), stopping) {
-            log::warn!("cannot note the traffic used: {error}");
-        }
-    }
-
-    fn save_state(&self, name: &str, bytes: &[u8]) {
-        let path = self.state_dir.join(name);
-        if let Err(error) = files::replace(&path, bytes, 0o600) {
-            log::warn!("cannot keep {}: {error}", path.display());
-        }
     }
 
     /// Lets what runs finish for a moment, ends the rest with a record, and writes everything down.
@@ -477,9 +390,6 @@ pub fn limits(settings: &Settings, parallel: u32) -> glimpse_model::capability::
         mobile_monthly_bytes: rules.mobile_cap,
     }
 }
-
-const CONFIGURATION: &str = "configuration.json";
-const INSTRUCTIONS: &str = "instructions.json";
 
 /// The configuration that was in force last, or the default.
 pub fn last_configuration(state_dir: &Path) -> Configuration {

@@ -1,0 +1,105 @@
+//! What the daemon hands on and writes down.
+
+use super::{Daemon, runs};
+use crate::clock;
+use crate::files;
+use crate::scheduler::skips::Skipped;
+use crate::scheduler::state::OpenRun;
+use crate::spooler::new_id;
+use glimpse_model::id::{InstructionId, ResultId};
+use glimpse_model::instruction::RefusedInstruction;
+use glimpse_model::record::{Record, Status};
+
+/// Refusals remembered so that each is reported once.
+const REPORTED: usize = 2000;
+
+/// Files of the durable directory: what the controller said last.
+pub(super) const CONFIGURATION: &str = "configuration.json";
+pub(super) const INSTRUCTIONS: &str = "instructions.json";
+
+impl Daemon {
+    /// A refused instruction goes back as a record, once.
+    pub(super) async fn report_refusal(&mut self, refused: RefusedInstruction) {
+        let words = refused.refused.to_string();
+        // The place in the set may change from one set to the next; the fault does not.
+        let fault = words
+            .split_once(']')
+            .map_or(words.as_str(), |(_, rest)| rest)
+            .to_owned();
+        if !self.reported.insert((refused.id.clone(), fault)) {
+            return;
+        }
+        while self.reported.len() > REPORTED {
+            self.reported.pop_first();
+        }
+        log::warn!("instruction refused: {words}");
+        let now = clock::now();
+        let mut record = Record::new(new_id(now), Status::Refused);
+        record.instruction_id = refused.id;
+        record.planned_time = Some(now);
+        record.error = words;
+        self.keep(record, None).await;
+    }
+
+    /// Hands a record to spool and history.
+    pub(super) async fn keep(&mut self, record: Record, target: Option<&str>) {
+        let now = clock::now();
+        let made = record.end_time.unwrap_or(now);
+        if let Ok(json) = serde_json::to_string(&record) {
+            runs::note_history(&mut self.history, now, made, json, &record, target);
+        }
+        log::info!(
+            result:% = record.id,
+            instruction = record.instruction_id.as_ref().map_or("", InstructionId::as_str),
+            method = record.method.as_deref().unwrap_or(""),
+            error = record.error.as_str();
+            "{}", record.status.as_str()
+        );
+        self.spooler.append(&record).await;
+    }
+
+    pub(super) async fn record_skip(&mut self, skipped: Skipped) {
+        let mut record = Record::new(new_id(clock::now()), Status::Skipped);
+        record.instruction_id = Some(skipped.instruction);
+        record.task_id = skipped.task;
+        record.method = skipped.method;
+        record.planned_time = Some(skipped.first);
+        record.error = skipped.words;
+        record.skip = Some(skipped.skip);
+        self.keep(record, None).await;
+    }
+
+    pub(super) fn written(&mut self, id: &ResultId) {
+        if self.open.remove(id).is_some() {
+            self.save_open();
+        }
+    }
+
+    pub(super) fn save_open(&self) {
+        let open: Vec<OpenRun> = self.open.values().cloned().collect();
+        if let Err(error) = self.state_files.save_open(&self.plan.seen(), &open) {
+            log::warn!("cannot note the runs under way: {error}");
+        }
+    }
+
+    pub(super) fn save_seen(&self) {
+        if let Err(error) = self.state_files.save_seen(&self.plan.seen()) {
+            log::warn!("cannot note the instructions seen: {error}");
+        }
+    }
+
+    pub(super) fn save_accounts(&mut self, stopping: bool) {
+        let control = self.traffic.take();
+        self.guard.accounts_mut().note_control(control);
+        if let Err(error) = self.account_files.save(self.guard.accounts(), stopping) {
+            log::warn!("cannot note the traffic used: {error}");
+        }
+    }
+
+    pub(super) fn save_state(&self, name: &str, bytes: &[u8]) {
+        let path = self.state_dir.join(name);
+        if let Err(error) = files::replace(&path, bytes, 0o600) {
+            log::warn!("cannot keep {}: {error}", path.display());
+        }
+    }
+}
