@@ -112,6 +112,8 @@ pub struct Daemon {
     /// Refusals that were reported, as path and reason by instruction.
     reported: BTreeSet<(Option<InstructionId>, String)>,
     state_dir: PathBuf,
+    /// The clock has been seen set.
+    clock_trusted: bool,
     started: Timestamp,
 }
 
@@ -202,6 +204,7 @@ impl Daemon {
             settings: parts.settings,
             registry: parts.registry,
             state_dir,
+            clock_trusted: clock::is_trusted(now),
             started: now,
         };
         for run in remembered.open {
@@ -223,7 +226,11 @@ impl Daemon {
         loop {
             let now = clock::now();
             let longest = now.plus_micros(LONGEST_SLEEP);
-            let wake = self.plan.wake_at().map_or(longest, |at| at.min(longest));
+            // Without a set clock nothing is planned; the alarm rings when it is set.
+            let wake = match self.plan.wake_at() {
+                Some(at) if clock::is_trusted(now) => at.min(longest),
+                _ => longest,
+            };
             tokio::select! {
                 biased;
                 _ = &mut inboxes.stop => break,
@@ -250,9 +257,14 @@ impl Daemon {
     /// What time brings: firings, missed slots, and the hourly duties.
     async fn tick(&mut self) {
         let now = clock::now();
-        if clock::is_trusted(now) {
-            self.guard.accounts_mut().roll(now);
+        if !clock::is_trusted(now) {
+            return;
         }
+        if !self.clock_trusted {
+            self.clock_trusted = true;
+            self.plan.clock_was_set(clock::WRITTEN, now);
+        }
+        self.guard.accounts_mut().roll(now);
         let due = self.plan.due(now);
         let fired = !due.firings.is_empty() || !due.missed.is_empty();
         for firing in due.firings {

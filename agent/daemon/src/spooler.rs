@@ -329,3 +329,60 @@ fn gap_record(gap: &Gap, now: Timestamp) -> Record {
 pub fn new_id(now: Timestamp) -> ResultId {
     ResultId::from_parts(now, random::bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::spool::Options;
+
+    fn record(n: u8) -> Record {
+        Record::new(
+            ResultId::from_parts(Timestamp::from_micros(i64::from(n) * 1000), [n; 10]),
+            Status::Ok,
+        )
+    }
+
+    #[tokio::test]
+    async fn glimpse_check_45_a_result_that_ends_between_post_and_receipt_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let (written, mut on_device) = mpsc::unbounded_channel();
+        let spooler = Spooler::start(
+            Spool::open(dir.path(), Options::default()).unwrap(),
+            written,
+        )
+        .unwrap();
+        spooler.append(&record(1)).await;
+        spooler.append(&record(2)).await;
+        let posted = spooler.batch(1 << 20, 100).await;
+        assert_eq!(posted.len(), 2);
+        spooler.append(&record(3)).await;
+        let accepted = posted
+            .iter()
+            .map(|entry| ResultId::from_bytes(entry.id))
+            .collect();
+        assert_eq!(spooler.settle(accepted, Vec::new()).await, 2);
+        let left = spooler.batch(1 << 20, 100).await;
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].id, *record(3).id.as_bytes());
+        for n in 1..=3 {
+            assert_eq!(on_device.recv().await, Some(record(n).id));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_kept_aside_and_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let (written, _on_device) = mpsc::unbounded_channel();
+        let spooler = Spooler::start(
+            Spool::open(dir.path(), Options::default()).unwrap(),
+            written,
+        )
+        .unwrap();
+        spooler.append(&record(1)).await;
+        let refused = vec![(record(1).id, "no such method".to_owned())];
+        assert_eq!(spooler.settle(Vec::new(), refused.clone()).await, 1);
+        let state = spooler.state().await;
+        assert_eq!((state.waiting, state.rejected), (0, refused));
+    }
+}

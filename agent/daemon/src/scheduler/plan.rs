@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// busy router, short enough that a machine that slept does not measure in bursts.
 pub const GRACE: i64 = 2 * SECOND;
 
+/// A clock set back by more than this starts the timings anew; a smaller step is waited out, so that
+/// no slot is given out twice.
+const SET_BACK: i64 = 60 * SECOND;
+
 /// Most missed slots counted one by one for a calendar.
 const COUNT_LIMIT: u32 = 100_000;
 
@@ -159,6 +163,7 @@ impl Plan {
     /// What is due at `now`. Each slot is given out once, as a firing or as missed.
     pub fn due(&mut self, now: Timestamp) -> Due {
         let mut due = Due::default();
+        self.follow_back(now);
         for entry in self.entries.values_mut() {
             entry.advance(now, self.seed, &mut self.pending, &mut due.missed);
         }
@@ -180,6 +185,31 @@ impl Plan {
             }
         }
         due
+    }
+
+    /// The clock, which had not been set, shows `now`: what was first seen before `set` was seen by a
+    /// clock that knew no better.
+    pub fn clock_was_set(&mut self, set: Timestamp, now: Timestamp) {
+        for entry in self
+            .entries
+            .values_mut()
+            .filter(|entry| entry.seen.first < set)
+        {
+            entry.begin_anew(now);
+        }
+    }
+
+    /// Starts the timings anew that were planned by a clock far ahead of `now`; else they would rest
+    /// until it is there again.
+    fn follow_back(&mut self, now: Timestamp) {
+        let ahead = |at: Timestamp| at.since(now) > SET_BACK;
+        for entry in self.entries.values_mut() {
+            if ahead(entry.seen.first) || entry.seen.last_slot.is_some_and(ahead) {
+                self.pending
+                    .retain(|firing| firing.instruction.id != entry.instruction.id);
+                entry.begin_anew(now);
+            }
+        }
     }
 
     /// The instruction `id`, if it is in force.
@@ -219,6 +249,16 @@ impl Entry {
             seen,
             next,
         }
+    }
+
+    /// Plans as if first seen at `now`, but for a one-shot that fired.
+    fn begin_anew(&mut self, now: Timestamp) {
+        let seen = Seen {
+            first: now,
+            last_slot: None,
+            done: self.seen.done,
+        };
+        *self = Self::new(&self.instruction, seen);
     }
 
     /// Draws the slots up to `now`; those too old to run are counted as missed without being drawn.
@@ -382,6 +422,33 @@ mod tests {
             }
         }
         assert!((50..=60).contains(&fired.len()), "{}", fired.len());
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_does_not_silence_the_agent() {
+        let every = set(&[
+            ("a", json!({"periodic": {"interval": 1000}})),
+            ("b", json!({"immediate": {}})),
+        ]);
+        let mut plan = plan(&every, at(0));
+        plan.due(at(0));
+        plan.due(at(31_536_000));
+        let due = plan.due(at(10));
+        assert_eq!(due.firings.len(), 1, "the periodic one goes on");
+        assert_eq!(due.firings[0].instruction.id.as_str(), "a");
+        assert!(plan.wake_at().unwrap() <= at(11));
+        // A small step back repeats nothing.
+        assert!(plan.due(at(9)).firings.is_empty());
+    }
+
+    #[test]
+    fn an_unset_clock_does_not_make_decades_of_missed_slots() {
+        let every = set(&[("a", json!({"periodic": {"interval": 1000}}))]);
+        let boot = Timestamp::from_micros(5 * SECOND);
+        let mut plan = plan(&every, boot);
+        plan.clock_was_set(at(0), at(100));
+        let due = plan.due(at(100));
+        assert_eq!((due.firings.len(), due.missed.len()), (1, 0));
     }
 
     proptest! {

@@ -52,7 +52,7 @@ impl Skips {
         if let Some(gathered) = self.gathered.get_mut(&key)
             && gathered.said.skip.reason == skipped.skip.reason
             && gathered.said.words == skipped.words
-            && now.since(gathered.since) < GATHER
+            && (0..GATHER).contains(&now.since(gathered.since))
         {
             match &mut gathered.more {
                 None => gathered.more = Some(skipped),
@@ -94,7 +94,7 @@ impl Skips {
         let ripe: Vec<Key> = self
             .gathered
             .iter()
-            .filter(|(_, gathered)| now.since(gathered.since) >= GATHER)
+            .filter(|(_, gathered)| !(0..GATHER).contains(&now.since(gathered.since)))
             .map(|(key, _)| key.clone())
             .collect();
         ripe.iter()
