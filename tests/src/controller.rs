@@ -106,6 +106,11 @@ impl Controller {
         self.ports[0]
     }
 
+    /// Port of the ALTO maps.
+    pub fn alto_port(&self) -> u16 {
+        self.ports[1]
+    }
+
     /// Port of health and metrics.
     pub fn admin_port(&self) -> u16 {
         self.ports[2]

@@ -324,15 +324,15 @@ fn certificates(path: &Path) -> Vec<CertificateDer<'static>> {
         .expect("certificates in PEM")
 }
 
-/// Bytes of memory that the process `pid` has resident.
+/// The most bytes of memory that the process `pid` ever had resident.
 ///
 /// # Panics
 /// When it is gone.
-pub fn resident(pid: u32) -> u64 {
+pub fn peak(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let kilobytes = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     kilobytes
         .and_then(|number| number.trim().parse::<u64>().ok())
         .expect("a size")

@@ -10,6 +10,7 @@
 //! network or for flash.
 
 mod answers;
+mod demand;
 mod keeping;
 mod runs;
 mod surroundings;
@@ -29,9 +30,9 @@ use crate::scheduler::plan::Plan;
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::Spooler;
-use crate::uplink::Contact;
 use crate::uplink::http::Traffic;
-use crate::uplink::supervisor::Heard;
+use crate::uplink::supervisor::{Heard, usable};
+use crate::uplink::{Contact, countable};
 use glimpse_model::configuration::Configuration;
 use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::InstructionSet;
@@ -231,12 +232,12 @@ impl Daemon {
                 Some(at) if clock::is_trusted(now) => at.min(longest),
                 _ => longest,
             };
+            // Whoever comes first by chance: firings that follow each other closely must not silence the others.
             tokio::select! {
-                biased;
                 _ = &mut inboxes.stop => break,
                 rang = alarm.wait(wake) => { rang?; self.tick().await; }
                 Some(event) = inboxes.runs.recv() => self.run_event(event).await,
-                Some(id) = inboxes.written.recv() => self.written(&id),
+                Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
                 Some(contact) = inboxes.uploads.recv() => self.sending = contact,
                 Some((request, reply)) = inboxes.asked.recv() => {
@@ -274,7 +275,8 @@ impl Daemon {
             self.missed(missed, now).await;
         }
         if fired {
-            self.save_open();
+            self.note_open().await;
+            self.note_accounts(false).await;
         }
         for skipped in self.skips.ripe(now) {
             self.record_skip(skipped).await;
@@ -320,8 +322,10 @@ impl Daemon {
                 .map(|_| ())
                 .map_err(|refused| refused.within("options"))
         };
-        match InstructionSet::parse_checked(bytes, &check) {
-            Ok(set) => {
+        let read = countable(bytes).and_then(|()| InstructionSet::parse_checked(bytes, &check));
+        match read {
+            Ok(mut set) => {
+                demand::bound(&mut set);
                 self.set_error = None;
                 log::info!(
                     "{} instructions in force, {} refused",
@@ -378,9 +382,10 @@ impl Daemon {
         while let Ok(id) = inboxes.written.try_recv() {
             self.open.remove(&id);
         }
-        self.save_open();
+        self.note_open().await;
+        self.note_accounts(true).await;
+        self.spooler.flush().await;
         self.save_seen();
-        self.save_accounts(true);
         if let Err(error) = self.history.stop(clock::now().as_micros()) {
             log::warn!("history: {error}");
         }
@@ -409,7 +414,8 @@ pub fn last_configuration(state_dir: &Path) -> Configuration {
     let Ok(bytes) = files::read_bounded(&path, 64 << 10) else {
         return Configuration::default();
     };
-    Configuration::parse(&bytes).unwrap_or_else(|refused| {
+    let read = Configuration::parse(&bytes).and_then(usable);
+    read.unwrap_or_else(|refused| {
         log::warn!("{}: {refused}; the default stands", path.display());
         Configuration::default()
     })

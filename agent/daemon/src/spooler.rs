@@ -6,12 +6,14 @@
 //! is counted and logged.
 
 use crate::clock;
+use crate::files;
 use crate::random;
 use crate::spool::{Entry, Error, Gap, Id, Spool};
 use glimpse_model::id::ResultId;
 use glimpse_model::record::{self, Record, Status};
 use glimpse_model::time::Timestamp;
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -46,6 +48,7 @@ enum Order {
         oneshot::Sender<usize>,
     ),
     State(oneshot::Sender<SpoolState>),
+    Note(PathBuf, Vec<u8>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -119,6 +122,12 @@ impl Spooler {
         let (reply, answer) = oneshot::channel();
         self.send(Order::State(reply)).await;
         answer.await.unwrap_or_default()
+    }
+
+    /// Replaces a small file that changes often. It is written after all records handed over before,
+    /// and before all that follow.
+    pub async fn note(&self, path: &Path, content: Vec<u8>) {
+        self.send(Order::Note(path.to_owned(), content)).await;
     }
 
     /// Waits until all orders so far are carried out and on the device.
@@ -203,6 +212,11 @@ impl Owner {
             }
             Order::State(reply) => {
                 let _ = reply.send(self.state());
+            }
+            Order::Note(path, content) => {
+                if let Err(error) = files::replace_unsynced(&path, &content, 0o600) {
+                    log::warn!("cannot write {}: {error}", path.display());
+                }
             }
             Order::Flush(reply) => {
                 self.retry_held();

@@ -22,7 +22,7 @@ impl Daemon {
             }
             Request::Own { bytes } => {
                 self.guard.accounts_mut().note_own(bytes);
-                self.save_accounts(false);
+                self.note_accounts(false).await;
                 json!({})
             }
         }

@@ -4,7 +4,7 @@ use super::{Daemon, runs};
 use crate::clock;
 use crate::files;
 use crate::scheduler::skips::Skipped;
-use crate::scheduler::state::OpenRun;
+use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::new_id;
 use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::RefusedInstruction;
@@ -69,17 +69,20 @@ impl Daemon {
         self.keep(record, None).await;
     }
 
-    pub(super) fn written(&mut self, id: &ResultId) {
+    pub(super) async fn written(&mut self, id: &ResultId) {
         if self.open.remove(id).is_some() {
-            self.save_open();
+            self.note_open().await;
         }
     }
 
-    pub(super) fn save_open(&self) {
+    /// Notes the runs under way and the last slots. The order in which notes and records reach the
+    /// device is the order of these calls.
+    pub(super) async fn note_open(&self) {
         let open: Vec<OpenRun> = self.open.values().cloned().collect();
-        if let Err(error) = self.state_files.save_open(&self.plan.seen(), &open) {
-            log::warn!("cannot note the runs under way: {error}");
-        }
+        let document = StateFiles::open_document(&self.plan.seen(), &open);
+        self.spooler
+            .note(self.state_files.open_path(), document)
+            .await;
     }
 
     pub(super) fn save_seen(&self) {
@@ -88,16 +91,24 @@ impl Daemon {
         }
     }
 
-    pub(super) fn save_accounts(&mut self, stopping: bool) {
+    /// Notes the traffic used.
+    pub(super) async fn note_accounts(&mut self, stopping: bool) {
         let control = self.traffic.take();
         self.guard.accounts_mut().note_control(control);
-        if let Err(error) = self.account_files.save(self.guard.accounts(), stopping) {
+        let accounts = self.guard.accounts();
+        if let Err(error) = self.account_files.save_durable(accounts, stopping) {
             log::warn!("cannot note the traffic used: {error}");
         }
+        let (path, content) = self.account_files.volatile(accounts);
+        self.spooler.note(path, content).await;
     }
 
     pub(super) fn save_state(&self, name: &str, bytes: &[u8]) {
         let path = self.state_dir.join(name);
+        // Flash wears by writing: a controller may repeat itself as often as it likes.
+        if files::read_bounded(&path, bytes.len() as u64).is_ok_and(|kept| kept == bytes) {
+            return;
+        }
         if let Err(error) = files::replace(&path, bytes, 0o600) {
             log::warn!("cannot keep {}: {error}", path.display());
         }

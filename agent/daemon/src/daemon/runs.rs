@@ -87,8 +87,6 @@ impl Daemon {
             // Noted before it runs: whatever happens, it does not run twice.
             self.save_seen();
         }
-        self.save_open();
-        self.save_accounts(false);
         self.executor.start(instruction.execution, jobs);
     }
 
@@ -194,10 +192,10 @@ impl Daemon {
             let run = running.run;
             self.guard
                 .settle(running.ticket, ended.outcome.bytes.total());
-            self.save_accounts(false);
+            self.note_accounts(false).await;
             // It never started as a measurement: the skip record takes its place.
             self.open.remove(&run.result);
-            self.save_open();
+            self.note_open().await;
             let skipped = Skipped::one(
                 run.instruction,
                 Some((run.task, run.method)),
@@ -228,7 +226,7 @@ impl Daemon {
 
     async fn finish(&mut self, running: Running, mut record: Record, outcome: Outcome) {
         self.guard.settle(running.ticket, outcome.bytes.total());
-        self.save_accounts(false);
+        self.note_accounts(false).await;
         record = record.with_outcome(outcome);
         record.pre_info = running.pre_info;
         record.post_info = self.info();

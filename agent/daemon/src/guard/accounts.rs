@@ -161,15 +161,21 @@ impl AccountFiles {
         accounts
     }
 
-    /// Writes the volatile side, and the durable one after [`DURABLE_STEP`] bytes or when `stopping`.
-    pub fn save(&mut self, accounts: &Accounts, stopping: bool) -> io::Result<()> {
-        let document = accounts.to_json().to_string();
+    /// Path and content of the volatile side.
+    pub fn volatile(&self, accounts: &Accounts) -> (&Path, Vec<u8>) {
+        (&self.volatile, accounts.to_json().to_string().into_bytes())
+    }
+
+    /// Writes the durable side when [`DURABLE_STEP`] bytes more were used, a month was opened, or the
+    /// agent is `stopping`.
+    pub fn save_durable(&mut self, accounts: &Accounts, stopping: bool) -> io::Result<()> {
         let used = used(accounts);
         if stopping || used < self.written || used - self.written >= DURABLE_STEP {
+            let document = accounts.to_json().to_string();
             files::replace(&self.durable, document.as_bytes(), 0o600)?;
             self.written = used;
         }
-        files::replace_unsynced(&self.volatile, document.as_bytes(), 0o600)
+        Ok(())
     }
 }
 
@@ -207,7 +213,9 @@ mod tests {
             .reserve(november(), 10_000, 700)
             .unwrap();
         accounts.note_control(5);
-        files.save(&accounts, false).unwrap();
+        files.save_durable(&accounts, false).unwrap();
+        let (path, content) = files.volatile(&accounts);
+        std::fs::write(path, content).unwrap();
         drop(open);
 
         let again = AccountFiles::new(flash.path(), ram.path()).load(november());
@@ -242,7 +250,7 @@ mod tests {
             .reserve(november(), u64::MAX, step)
             .unwrap();
         accounts.ledger_mut(Purse::Fixed).settle(run, step);
-        files.save(&accounts, false).unwrap();
+        files.save_durable(&accounts, false).unwrap();
         drop(ram);
         let again = AccountFiles::new(flash.path(), flash.path()).load(november());
         assert_eq!(again.ledger(Purse::Fixed).used(), step);

@@ -96,12 +96,13 @@ impl StateFiles {
         )
     }
 
-    /// Writes the volatile side.
-    pub fn save_open(
-        &self,
-        seen: &BTreeMap<InstructionId, Seen>,
-        open: &[OpenRun],
-    ) -> io::Result<()> {
+    /// Path of the volatile side.
+    pub fn open_path(&self) -> &Path {
+        &self.open
+    }
+
+    /// Content of the volatile side.
+    pub fn open_document(seen: &BTreeMap<InstructionId, Seen>, open: &[OpenRun]) -> Vec<u8> {
         let slots: Vec<Value> = seen
             .iter()
             .filter_map(|(id, seen)| Some(json!([id, seen.last_slot?])))
@@ -110,8 +111,9 @@ impl StateFiles {
             .iter()
             .map(|run| json!([run.result, run.instruction, run.task, run.method, run.slot]))
             .collect();
-        let document = json!({"slots": slots, "open": open}).to_string();
-        files::replace_unsynced(&self.open, document.as_bytes(), 0o600)
+        json!({"slots": slots, "open": open})
+            .to_string()
+            .into_bytes()
     }
 }
 
@@ -219,7 +221,8 @@ mod tests {
             method: "ping".to_owned(),
             slot: later,
         };
-        files.save_open(&moved, std::slice::from_ref(&run)).unwrap();
+        let document = StateFiles::open_document(&moved, std::slice::from_ref(&run));
+        std::fs::write(files.open_path(), document).unwrap();
         assert_eq!(
             files.load(),
             Remembered {

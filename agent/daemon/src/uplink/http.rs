@@ -24,6 +24,12 @@ use tokio_rustls::TlsConnector;
 /// Time to connect and to shake hands, each.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// Longest problem document that is looked at, in bytes.
+const LONGEST_PROBLEM: usize = 16 << 10;
+
+/// Longest entity tag that is kept, in bytes.
+const LONGEST_TAG: usize = 256;
+
 /// Bytes on the wire since the counter was last read; TLS records counted, IP headers not.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -124,7 +130,7 @@ impl HttpError {
 pub struct Answer {
     /// Status code.
     pub status: StatusCode,
-    /// `ETag`, if any.
+    /// `ETag`, if any that is worth being sent back each time.
     pub etag: Option<HeaderValue>,
     /// `Retry-After`, if any.
     pub retry_after: Option<Duration>,
@@ -135,8 +141,9 @@ pub struct Answer {
 impl Answer {
     /// What a refusal says, for people: status and the `detail` of a problem document (RFC 9457).
     pub fn describe(&self) -> String {
-        let detail = serde_json::from_slice::<serde_json::Value>(&self.body)
-            .ok()
+        let short = Some(&self.body).filter(|body| body.len() <= LONGEST_PROBLEM);
+        let detail = short
+            .and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok())
             .and_then(|problem| {
                 Some(glimpse_model::read::printable(
                     problem.get("detail")?.as_str()?,
@@ -147,6 +154,19 @@ impl Answer {
             None => self.status.to_string(),
         }
     }
+}
+
+/// Whether `base` is an address that a [`Client`] can be made for.
+pub fn is_base(base: &str) -> bool {
+    split(base).is_some()
+}
+
+/// The parts of an https address without a query, and its host without brackets.
+fn split(base: &str) -> Option<(Uri, String)> {
+    let uri: Uri = base.trim_end_matches('/').parse().ok()?;
+    let host = uri.host()?.trim_matches(['[', ']']).to_owned();
+    let plain = uri.scheme_str() == Some("https") && uri.query().is_none();
+    (plain && !host.is_empty()).then_some((uri, host))
 }
 
 /// One request.
@@ -188,16 +208,9 @@ impl Client {
         traffic: Arc<Traffic>,
     ) -> Result<Self, HttpError> {
         let bad = || HttpError::Url(base.to_owned());
-        let uri: Uri = base.trim_end_matches('/').parse().map_err(|_| bad())?;
-        if uri.scheme_str() != Some("https") || uri.query().is_some() {
-            return Err(bad());
-        }
+        let (uri, host) = split(base).ok_or_else(bad)?;
         Ok(Self {
-            host: uri
-                .host()
-                .ok_or_else(bad)?
-                .trim_matches(['[', ']'])
-                .to_owned(),
+            host,
             port: uri.port_u16().unwrap_or(443),
             prefix: uri.path().trim_end_matches('/').to_owned(),
             tls,
@@ -265,7 +278,11 @@ impl Client {
                 .to_bytes();
             Ok(Answer {
                 status: head.status,
-                etag: head.headers.get("etag").cloned(),
+                etag: head
+                    .headers
+                    .get("etag")
+                    .filter(|tag| tag.len() <= LONGEST_TAG)
+                    .cloned(),
                 retry_after: head
                     .headers
                     .get("retry-after")

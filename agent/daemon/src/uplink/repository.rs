@@ -31,6 +31,9 @@ const RECEIPT_LIMIT: usize = 1 << 20;
 /// Patience with the repository: it may wait for its disk.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The shortest pause between two uploads by a timing, whatever a configuration asks for.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// After a record appeared, wait this long for others to travel with it.
 const GATHER: Duration = Duration::from_millis(200);
 
@@ -42,8 +45,8 @@ enum Failure {
     Status(String, Option<Duration>),
     #[error("the repository's receipt is not understood: {0}")]
     Receipt(#[from] glimpse_model::read::Refused),
-    #[error("the repository's receipt names none of the records sent")]
-    Unmoved,
+    #[error("the repository's receipt names {0} of {1} records sent")]
+    Unnamed(usize, usize),
     #[error("cannot compress a batch: {0}")]
     Compress(#[from] io::Error),
 }
@@ -124,10 +127,14 @@ impl Repository {
         match answer.status {
             StatusCode::OK => {
                 self.most = BATCH_RECORDS;
+                super::countable(&answer.body)?;
                 let receipt = Receipt::parse(&answer.body)?;
                 let (accepted, rejected) = named(&batch, receipt);
-                if self.spooler.settle(accepted, rejected).await == 0 {
-                    return Err(Failure::Unmoved);
+                let named = accepted.len() + rejected.len();
+                let settled = self.spooler.settle(accepted, rejected).await;
+                // Sent again at once, the rest would fill the line of somebody who pays for it.
+                if settled == 0 || named < batch.len() {
+                    return Err(Failure::Unnamed(named, batch.len()));
                 }
                 Ok(())
             }
@@ -161,7 +168,7 @@ impl Repository {
             return;
         };
         tokio::select! {
-            () = tokio::time::sleep(clock::duration(at.since(now))) => {}
+            () = tokio::time::sleep(clock::duration(at.since(now)).max(SHORTEST_PAUSE)) => {}
             changed = self.upload.changed() => if changed.is_err() {
                 // The daemon is stopping; this task is about to be dropped.
                 std::future::pending::<()>().await;

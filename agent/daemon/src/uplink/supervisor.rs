@@ -2,10 +2,11 @@
 
 use super::Contact;
 use super::backoff::Backoff;
-use super::http::{Answer, Call, Client, HttpError};
+use super::http::{self, Answer, Call, Client, HttpError};
 use crate::clock;
 use crate::random;
 use glimpse_model::configuration::Configuration;
+use glimpse_model::read::Refused;
 use glimpse_model::time::Timestamp;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
@@ -16,6 +17,9 @@ use tokio::sync::mpsc;
 /// Largest configuration and largest instruction set accepted, in bytes.
 const CONFIGURATION_LIMIT: usize = 64 << 10;
 const INSTRUCTIONS_LIMIT: usize = 2 << 20;
+
+/// The shortest pause between two rounds, whatever a configuration asks for.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Patience with an answer, beyond the time it may be held open.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +43,7 @@ enum Failure {
     #[error("the controller answers {0}")]
     Status(String, Option<Duration>),
     #[error("the controller's configuration is not understood: {0}")]
-    Configuration(#[from] glimpse_model::read::Refused),
+    Configuration(#[from] Refused),
 }
 
 impl Failure {
@@ -53,6 +57,13 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// Whether the supervisor had anything new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Some,
+    None,
 }
 
 /// The pulling side. Runs until dropped.
@@ -92,13 +103,18 @@ impl Supervisor {
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         loop {
+            let began = clock::now();
             let round = self.round().await;
             let now = clock::now();
             let wait = match round {
-                Ok(()) => {
+                Ok(news) => {
                     backoff.reset();
                     self.contact.succeeded(now);
-                    self.until_next(now)
+                    match news {
+                        // Somebody is at work over there; what comes next should not have to wait.
+                        News::Some => SHORTEST_PAUSE,
+                        News::None => self.until_next(began, now),
+                    }
                 }
                 Err(failure) => {
                     let wait = backoff.failed(random::number(), failure.retry_after());
@@ -115,7 +131,7 @@ impl Supervisor {
 
     /// One round: capabilities once, configuration, instructions. The wait for instructions is held
     /// open by the supervisor, so that a new one arrives at once.
-    async fn round(&mut self) -> Result<(), Failure> {
+    async fn round(&mut self) -> Result<News, Failure> {
         if let Some(document) = self.capabilities.clone() {
             let answer = self.client.call(&announcement(document)).await?;
             if !answer.status.is_success() {
@@ -132,7 +148,7 @@ impl Supervisor {
         let answer = self.client.call(&call).await?;
         match answer.status {
             StatusCode::OK => {
-                let configuration = Configuration::parse(&answer.body)?;
+                let configuration = usable(Configuration::parse(&answer.body)?)?;
                 self.configuration = configuration.clone();
                 self.configuration_tag = answer.etag;
                 let configuration = Box::new(configuration);
@@ -147,18 +163,20 @@ impl Supervisor {
         self.tell(Heard::Contact(self.contact.clone())).await;
 
         // Before anything is known, ask without waiting; then wait for what is new.
-        if self.instructions_tag.is_none() {
-            self.instructions(0).await?;
-        }
+        let news = if self.instructions_tag.is_none() {
+            self.instructions(0).await?
+        } else {
+            News::None
+        };
         match self.configuration.wait_s {
-            0 => Ok(()),
+            0 => Ok(news),
             wait => self.instructions(wait).await,
         }
     }
 
     /// Asks for the instruction set; the supervisor may hold the answer back for `wait` seconds
     /// while there is nothing new.
-    async fn instructions(&mut self, wait: u32) -> Result<(), Failure> {
+    async fn instructions(&mut self, wait: u32) -> Result<News, Failure> {
         let call = get(
             format!("/agent/v2/instructions?wait={wait}"),
             self.instructions_tag.as_ref(),
@@ -170,31 +188,44 @@ impl Supervisor {
             StatusCode::OK => {
                 self.instructions_tag = answer.etag;
                 self.tell(Heard::Instructions(answer.body)).await;
-                Ok(())
+                Ok(News::Some)
             }
-            StatusCode::NOT_MODIFIED => Ok(()),
+            StatusCode::NOT_MODIFIED => Ok(News::None),
             _ => Err(Failure::status(&answer)),
         }
     }
 
-    /// Time to the next pull by the configured timing; a timing that has ended falls back to the
-    /// default, so that the agent stays reachable.
-    fn until_next(&self, now: Timestamp) -> Duration {
+    /// Time from `now` to the next pull after the one that `began`, by the configured timing: a round
+    /// that was held open for longer than that is followed by the next at once. A timing that has
+    /// ended falls back to the default, so that the agent stays reachable.
+    fn until_next(&self, began: Timestamp, now: Timestamp) -> Duration {
         let timing = &self.configuration.pull;
         let fallback = Configuration::default().pull;
         let next = |timing: &glimpse_model::timing::Timing| {
-            let slot = timing.next(now, self.started)?;
+            let slot = timing.next(began, self.started)?;
             Some(timing.fire_at(slot, random::seed()))
         };
         next(timing)
             .or_else(|| next(&fallback))
             .map_or(Duration::from_mins(10), |at| clock::duration(at.since(now)))
+            .max(SHORTEST_PAUSE)
     }
 
     async fn tell(&self, heard: Heard) {
         if self.heard.send(heard).await.is_err() {
             log::debug!("the daemon has stopped listening");
         }
+    }
+}
+
+/// The configuration, if its addresses are such that a client can be made for them.
+///
+/// # Errors
+/// [`Refused`] naming the member.
+pub fn usable(configuration: Configuration) -> Result<Configuration, Refused> {
+    match configuration.repository.as_deref().map(http::is_base) {
+        Some(false) => Err(Refused::new("repository", "must be an https address")),
+        _ => Ok(configuration),
     }
 }
 
@@ -219,5 +250,39 @@ fn get(path: String, tag: Option<&HeaderValue>, patience: Duration, limit: usize
         patience,
         limit,
         ..Call::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_called_is_refused() {
+        let with = |url: Option<&str>| {
+            usable(Configuration {
+                repository: url.map(str::to_owned),
+                ..Configuration::default()
+            })
+        };
+        assert!(with(None).is_ok());
+        assert!(with(Some("https://repo.example.net:8443/base/")).is_ok());
+        for url in [
+            "http://repo.example.net",
+            "https://",
+            "repo",
+            "",
+            "https://a/?b",
+            "file:///a",
+            "https://a b",
+        ] {
+            let refused = with(Some(url)).unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "repository: must be an https address",
+                "{url}"
+            );
+        }
     }
 }
