@@ -196,11 +196,11 @@ impl Controller {
     }
 }
 
-/// Sections for tests: agents call all the time, everything is admitted and published.
+/// Sections for tests: what is new reaches agents by the long poll alone, everything is admitted and published.
 pub const LAB: &str = r"
 [agents]
 wait_s = 20
-pull = { periodic = { interval = 1000 } }
+pull = { periodic = { interval = 3600000 } }
 
 [limits]
 runs_per_hour = 1e9

@@ -42,7 +42,7 @@ fn from_enrolment_to_a_map() {
     for kind in ["Udp", "Tcp", "Icmp"] {
         controller.instruct(&ping(&format!("i-{kind}"), &every(500), kind));
     }
-    // Instructions arrive by the long poll, not by the next pull in five minutes.
+    // Instructions arrive by the long poll, not by the next pull in an hour.
     let results = eventually(
         "each agent has sent each kind",
         Duration::from_secs(20),
@@ -384,4 +384,81 @@ fn a_full_database_is_answered_with_patience() {
     drained(&agent);
     let stored: BTreeSet<String> = ids(&controller.results()).into_iter().collect();
     assert_eq!(stored, agent.spooled());
+}
+
+#[test]
+fn consent_counts_at_once_in_both_directions() {
+    let controller = Controller::serving();
+    let agent = Agent::enrolled(&controller, &[]);
+    controller.instruct(&ping("i", &every(200), "Udp"));
+    eventually("it measures", Duration::from_secs(10), || {
+        (controller.results().len() > 2).then_some(())
+    });
+    let consent = |given: u8| {
+        let text = std::fs::read_to_string(agent.config()).unwrap();
+        let (before, after) = text.split_once("option enabled '").unwrap();
+        std::fs::write(
+            agent.config(),
+            format!("{before}option enabled '{given}{}", &after[1..]),
+        )
+        .unwrap();
+        agent.signal(Signal::SIGHUP);
+    };
+    consent(0);
+    eventually("it is out", Duration::from_secs(5), || {
+        let status = agent.status().ok()?;
+        status["controller"]["error"]
+            .as_str()?
+            .contains("not agreed")
+            .then_some(())
+    });
+    pause(Duration::from_millis(500));
+    let stored = controller.results().len();
+    let seen = |controller: &Controller| {
+        controller
+            .ask(&["agent", "list", "--json"])
+            .unwrap()
+            .to_string()
+    };
+    let last = seen(&controller);
+    pause(Duration::from_secs(2));
+    assert_eq!(controller.results().len(), stored, "nothing is sent");
+    assert_eq!(seen(&controller), last, "nothing is asked");
+    consent(1);
+    eventually("it measures again", Duration::from_secs(10), || {
+        let ok = with_status(&controller.results(), "ok").len();
+        (ok > stored).then_some(())
+    });
+}
+
+#[test]
+fn a_composite_measurement_of_one_host_runs_whole() {
+    let controller = Controller::serving();
+    let agent = Agent::new(
+        &controller.url(),
+        "config limits\n\toption target_parallel '1'\n",
+    );
+    agent
+        .enrol(
+            &controller.url(),
+            &controller.invite(&[]),
+            &controller.fingerprint,
+        )
+        .unwrap();
+    let mut agent = agent;
+    agent.start();
+    let task = |kind: &str| {
+        json!({"id": kind, "method": "ping", "options": {
+        "host": "127.0.0.1", "type": kind, "count": 1, "timeout": 200}})
+    };
+    for execution in ["sequential", "parallel", "pipelined"] {
+        controller.instruct(
+            &json!({"id": execution, "timing": {"immediate": {}}, "execution": execution,
+            "tasks": [task("Udp"), task("Tcp"), task("Icmp")]}),
+        );
+    }
+    let results = eventually("all have run", Duration::from_secs(15), || {
+        Some(controller.results()).filter(|results| results.len() == 9)
+    });
+    assert_eq!(with_status(&results, "ok").len(), 9, "{results:#?}");
 }

@@ -17,12 +17,11 @@ use crate::uplink::Contact;
 use crate::uplink::backoff::Backoff;
 use crate::uplink::enrol;
 use crate::uplink::http::{Client, Traffic};
-use crate::uplink::repository::Repository;
+use crate::uplink::repository::{Repository, Route, Upload};
 use crate::uplink::supervisor::{Heard, Supervisor};
 use anyhow::{Context as _, Result};
 use glimpse_model::capability::Capabilities;
 use glimpse_model::time::{SECOND, Timestamp};
-use glimpse_model::timing::Timing;
 use glimpse_probe::registry::Registry;
 use hyper::body::Bytes;
 use nix::sys::stat::Mode;
@@ -35,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 /// Messages that may wait in a channel to the daemon.
 const WAITING: usize = 32;
@@ -60,7 +60,9 @@ pub fn settings(config: &Path) -> Result<Settings> {
 /// Runs the daemon until it is told to stop.
 pub async fn run(config: PathBuf) -> Result<()> {
     let settings = settings(&config)?;
-    nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
+    // Group members may reach the control socket; what is secret has a mode of its own.
+    nix::sys::stat::umask(Mode::from_bits_truncate(0o027));
+    log::info!("{} starts", crate::VERSION);
     let run_dir = daemon::run_dir(&settings).to_owned();
     for dir in [&settings.controller.state_dir, &run_dir] {
         fs::DirBuilder::new()
@@ -92,9 +94,9 @@ pub async fn run(config: PathBuf) -> Result<()> {
     let (uploads_tx, uploads) = mpsc::channel(WAITING);
     let (service, asked) = Service::new();
     let (membership_tx, membership) = watch::channel(Membership::default());
-    let (settings_tx, reloads) = mpsc::channel(1);
+    let (settings_tx, reloads) = watch::channel(settings.clone());
     let (stop_tx, stop) = oneshot::channel();
-    let (upload_tx, upload) = watch::channel(Timing::Immediate {});
+    let (upload_tx, upload) = watch::channel(Upload::default());
     let traffic = Arc::new(Traffic::default());
     let registry = Arc::new(Registry::built_in());
 
@@ -116,7 +118,7 @@ pub async fn run(config: PathBuf) -> Result<()> {
         membership: membership_tx,
         heard: heard_tx,
         uploads: uploads_tx,
-        settings,
+        settings: reloads.clone(),
         registry,
         spooler,
         upload,
@@ -152,7 +154,7 @@ fn open_history(settings: &Settings) -> History {
 
 /// SIGTERM and SIGINT stop, SIGHUP reads the settings again; a fault in them is logged and the old
 /// ones stand.
-async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot::Sender<()>) {
+async fn signals(config: PathBuf, reload: watch::Sender<Settings>, stop: oneshot::Sender<()>) {
     let streams = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -168,9 +170,9 @@ async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot:
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match settings(&config) {
-                Ok(settings) => if reload.send(settings).await.is_err() {
-                    break;
-                },
+                Ok(settings) => {
+                    reload.send_replace(settings);
+                }
                 Err(error) => log::error!("the old settings stand: {}", logger::chain(&error)),
             },
         }
@@ -179,12 +181,23 @@ async fn signals(config: PathBuf, reload: mpsc::Sender<Settings>, stop: oneshot:
     let _ = stop.send(());
 }
 
+/// Waits until the settings differ from `old` in what concerns the controller.
+async fn changed(settings: &mut watch::Receiver<Settings>, old: &Settings) {
+    let differs = |new: &Settings| {
+        (&new.controller, &new.consent, &new.limits) != (&old.controller, &old.consent, &old.limits)
+    };
+    if settings.wait_for(differs).await.is_err() {
+        // Nobody can change them any more: the agent is stopping.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// What the two tasks of the JSON door are made of.
 struct Uplink {
-    settings: Settings,
+    settings: watch::Receiver<Settings>,
     registry: Arc<Registry>,
     spooler: Spooler,
-    upload: watch::Receiver<Timing>,
+    upload: watch::Receiver<Upload>,
     traffic: Arc<Traffic>,
     heard: mpsc::Sender<Heard>,
     uploads: mpsc::Sender<Contact>,
@@ -192,59 +205,73 @@ struct Uplink {
 }
 
 impl Uplink {
-    /// Waits for an identity, then pulls, sends and renews for ever.
-    async fn run(self) {
-        let Some(url) = self.settings.controller.url.clone() else {
-            self.membership.send_replace(Membership {
-                error: Some("no controller is configured".to_owned()),
-                ..Membership::default()
-            });
-            return;
-        };
-        if !self.settings.consent.enabled {
-            self.membership.send_replace(Membership {
-                error: Some("the household has not agreed to measure for others".to_owned()),
-                ..Membership::default()
-            });
-            log::info!("no consent: nothing is sent or fetched");
-            return;
+    /// Serves by the settings in force, anew whenever they change in what concerns the controller:
+    /// consent that is withdrawn ends the exchange at once, consent that is given begins it.
+    async fn run(mut self) {
+        loop {
+            let settings = self.settings.borrow_and_update().clone();
+            let mut changes = self.settings.clone();
+            tokio::select! {
+                () = self.serve(&settings) => {}
+                () = changed(&mut changes, &settings) => {}
+            }
         }
-        let store = identity_store(&self.settings);
+    }
+
+    /// Waits for an identity, then pulls, sends and renews. Never returns; dropping it ends it all.
+    async fn serve(&self, settings: &Settings) {
+        let reason = match &settings.controller.url {
+            None => "no controller is configured",
+            Some(_) if !settings.consent.enabled => {
+                "the household has not agreed to measure for others"
+            }
+            Some(url) => return self.exchange(settings, url).await,
+        };
+        log::info!("{reason}: nothing is fetched or sent");
+        self.membership.send_replace(Membership {
+            error: Some(reason.to_owned()),
+            ..Membership::default()
+        });
+        std::future::pending::<()>().await;
+    }
+
+    async fn exchange(&self, settings: &Settings, url: &str) {
+        let store = identity_store(settings);
         let (identity, config) = self.wait_for_identity(&store).await;
         log::info!(agent = identity.agent_id.as_str(); "enrolled with {url}");
         let (tls_tx, tls) = watch::channel(config);
-        if let Err(error) = self.start(&url, &tls) {
+        let mut tasks = JoinSet::new();
+        if let Err(error) = self.start(settings, url, &tls, &mut tasks) {
             log::error!("{}", logger::chain(&error));
-            return;
+            std::future::pending::<()>().await;
         }
-        renewal(&url, &store, identity, &tls_tx, &self.membership).await;
+        renewal(url, &store, identity, &tls_tx, &self.membership).await;
     }
 
-    fn start(&self, url: &str, tls: &watch::Receiver<Arc<ClientConfig>>) -> Result<()> {
-        let limits = daemon::limits(&self.settings, self.settings.limits.parallel.into());
+    fn start(
+        &self,
+        settings: &Settings,
+        url: &str,
+        tls: &watch::Receiver<Arc<ClientConfig>>,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<()> {
+        let limits = daemon::limits(settings, settings.limits.parallel.into());
         let methods = self.registry.capabilities();
         let capabilities = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
-        let capabilities = Bytes::from(serde_json::to_vec(&capabilities)?);
-        let configuration = daemon::last_configuration(&self.settings.controller.state_dir);
-        let repository = configuration
-            .repository
-            .clone()
-            .unwrap_or_else(|| url.to_owned());
-        let client = |base: &str| Client::new(base, tls.clone(), self.traffic.clone());
         let supervisor = Supervisor::new(
-            client(url)?,
+            Client::new(url, tls.clone(), self.traffic.clone())?,
             self.heard.clone(),
-            capabilities,
-            configuration,
+            Bytes::from(serde_json::to_vec(&capabilities)?),
+            daemon::last_configuration(&settings.controller.state_dir),
         );
         let repository = Repository::new(
-            client(&repository)?,
+            Route::new(url, tls.clone(), self.traffic.clone())?,
             self.spooler.clone(),
             self.upload.clone(),
             self.uploads.clone(),
         );
-        tokio::spawn(supervisor.run());
-        tokio::spawn(repository.run());
+        tasks.spawn(supervisor.run());
+        tasks.spawn(repository.run());
         Ok(())
     }
 
@@ -323,7 +350,7 @@ async fn renewal(
                 // new. Half of what is left must pass before the next.
                 let now = clock::now();
                 let end = Timestamp::from_micros(newer.validity.not_after.saturating_mul(SECOND));
-                earliest = now.plus_micros(end.since(now) / 2);
+                earliest = now.plus_micros((end.since(now) / 2).max(20 * SECOND));
                 membership_tx.send_replace(membership(&newer, None));
                 tls_tx.send_replace(config);
                 identity = newer;

@@ -98,13 +98,12 @@ fn execute(arguments: arguments::Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Help => print(HELP),
         Command::Version => print(&format!("{}\n", crate::VERSION.replace('/', " "))),
-        Command::Daemon => runtime()?
-            .block_on(app::run(arguments.config))
+        Command::Daemon => block_on(app::run(arguments.config))?
             .map(|()| Exit::Ok)
             .map_err(Failure::from),
-        Command::Enrol(enrol) => runtime()?.block_on(enrol::run(enrol, config, json)),
+        Command::Enrol(enrol) => block_on(enrol::run(enrol, config, json))?,
         Command::Measure { method, words } => {
-            runtime()?.block_on(measure::run(&method, &words, config, json))
+            block_on(measure::run(&method, &words, config, json))?
         }
         Command::Capabilities => show::capabilities(config, json),
         Command::Status => ask(config, &Request::Status, json, show::status),
@@ -114,11 +113,15 @@ fn execute(arguments: arguments::Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// One thread is enough for everything the agent does, and leaves the router the others.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+/// Runs `work` on one thread, which is enough for everything the agent does and leaves the router
+/// the others. A name that is still being looked up is not waited for.
+fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// Asks the daemon and prints its answer.
@@ -129,9 +132,8 @@ fn ask(
     show: fn(&serde_json::Value) -> String,
 ) -> Result<Exit, Failure> {
     let settings = app::settings(config)?;
-    let answer = runtime()?
-        .block_on(socket::ask(&settings.local.socket, request))
-        .map_err(|error| Failure {
+    let answer =
+        block_on(socket::ask(&settings.local.socket, request))?.map_err(|error| Failure {
             exit: match error {
                 socket::AskError::NoDaemon(..) => Exit::Unreachable,
                 socket::AskError::Refused(_) => Exit::Failed,

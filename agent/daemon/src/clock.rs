@@ -1,6 +1,6 @@
 //! The edge to the system's clocks.
 
-use glimpse_model::time::{SECOND, Timestamp};
+use glimpse_model::time::Timestamp;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
@@ -73,12 +73,16 @@ impl Alarm {
     /// first: the caller looks at the clock again.
     pub async fn wait(&mut self, until: Timestamp) -> io::Result<()> {
         // An absolute time of 0 would disarm the timer; any past time fires at once.
-        let at = until.as_micros().max(1);
-        let nanos = at % SECOND * 1000;
-        self.timer.get_ref().0.set(
-            Expiration::OneShot(TimeSpec::new(at / SECOND, nanos)),
+        let at = duration(until.as_micros().max(1));
+        let set = self.timer.get_ref().0.set(
+            Expiration::OneShot(TimeSpec::from_duration(at)),
             TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET,
-        )?;
+        );
+        match set {
+            // The clock was set since the timer was last read; it is armed all the same.
+            Err(nix::errno::Errno::ECANCELED) => return Ok(()),
+            done => done?,
+        }
         loop {
             let mut ready = self.timer.readable().await?;
             match self.timer.get_ref().0.wait() {

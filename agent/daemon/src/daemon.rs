@@ -26,11 +26,12 @@ use crate::local::history::History;
 use crate::local::service::Asked;
 use crate::local::uci::{Settings, system_zone};
 use crate::random;
-use crate::scheduler::plan::Plan;
+use crate::scheduler::plan::{Plan, Seen};
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::Spooler;
 use crate::uplink::http::Traffic;
+use crate::uplink::repository::Upload;
 use crate::uplink::supervisor::{Heard, usable};
 use crate::uplink::{Contact, countable};
 use glimpse_model::configuration::Configuration;
@@ -38,7 +39,6 @@ use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::InstructionSet;
 use glimpse_model::read::Refused;
 use glimpse_model::time::{SECOND, Timestamp};
-use glimpse_model::timing::Timing;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
 use runs::Running;
@@ -50,6 +50,12 @@ use tokio::sync::{mpsc, watch};
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
 const LONGEST_SLEEP: i64 = 600 * SECOND;
+
+/// How often the spool is forced to the device where its policy is to do so in batches.
+const SYNC: i64 = 60 * SECOND;
+
+/// How long flash may take at the end.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// How long runs may go on after the agent was told to stop.
 const LAST_RUNS: Duration = Duration::from_secs(2);
@@ -81,7 +87,7 @@ pub struct Inboxes {
     /// Who this agent is.
     pub membership: watch::Receiver<Membership>,
     /// New settings after SIGHUP.
-    pub settings: mpsc::Receiver<Settings>,
+    pub settings: watch::Receiver<Settings>,
     /// SIGTERM.
     pub stop: tokio::sync::oneshot::Receiver<()>,
 }
@@ -103,7 +109,7 @@ pub struct Daemon {
     history: History,
     surroundings: Surroundings,
     configuration: Configuration,
-    upload: watch::Sender<Timing>,
+    upload: watch::Sender<Upload>,
     traffic: Arc<Traffic>,
     pulling: Contact,
     sending: Contact,
@@ -115,6 +121,8 @@ pub struct Daemon {
     state_dir: PathBuf,
     /// The clock has been seen set.
     clock_trusted: bool,
+    /// When the spool was last forced to the device.
+    synced: Timestamp,
     started: Timestamp,
 }
 
@@ -133,7 +141,7 @@ pub struct Parts {
     /// The machine.
     pub surroundings: Surroundings,
     /// When results are sent, for the sending side.
-    pub upload: watch::Sender<Timing>,
+    pub upload: watch::Sender<Upload>,
     /// Bytes exchanged with the controller.
     pub traffic: Arc<Traffic>,
 }
@@ -181,7 +189,7 @@ impl Daemon {
         let accounts = account_files.load(now);
         let state_files = StateFiles::new(&state_dir, &run_dir);
         let remembered = state_files.load();
-        parts.upload.send_replace(configuration.upload.clone());
+        parts.upload.send_replace(upload(&configuration));
         let mut daemon = Self {
             guard: Guard::new(rules(&parts.settings, &configuration), accounts),
             account_files,
@@ -206,17 +214,29 @@ impl Daemon {
             registry: parts.registry,
             state_dir,
             clock_trusted: clock::is_trusted(now),
+            synced: now,
             started: now,
         };
         for run in remembered.open {
             daemon.cut_off(run).await;
         }
-        if let Ok(bytes) = files::read_bounded(&daemon.state_dir.join(INSTRUCTIONS), 4 << 20) {
-            daemon.instruct(&bytes, &remembered.seen).await;
-        } else {
-            daemon
-                .plan
-                .replace(&InstructionSet::default(), &remembered.seen, now);
+        let mut seen = remembered.seen;
+        if !remembered.current {
+            // The machine went down without notice: which slots passed before that, nobody knows.
+            for seen in seen.values_mut() {
+                seen.last_slot = Some(now);
+            }
+        }
+        let saved = files::read_bounded(&daemon.state_dir.join(INSTRUCTIONS), 4 << 20);
+        let in_force = match saved {
+            Ok(bytes) => daemon.instruct(&bytes, Some(&seen)).await,
+            Err(_) => false,
+        };
+        if !in_force {
+            daemon.plan.replace(&InstructionSet::default(), &seen, now);
+        }
+        if daemon.clock_trusted {
+            daemon.plan.clock_was_set(clock::WRITTEN, now);
         }
         daemon
     }
@@ -224,7 +244,7 @@ impl Daemon {
     /// Serves until told to stop, then stops within [`LAST_RUNS`] and a moment.
     pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
         let mut alarm = clock::Alarm::new()?;
-        loop {
+        let ended = loop {
             let now = clock::now();
             let longest = now.plus_micros(LONGEST_SLEEP);
             // Without a set clock nothing is planned; the alarm rings when it is set.
@@ -234,8 +254,11 @@ impl Daemon {
             };
             // Whoever comes first by chance: firings that follow each other closely must not silence the others.
             tokio::select! {
-                _ = &mut inboxes.stop => break,
-                rang = alarm.wait(wake) => { rang?; self.tick().await; }
+                _ = &mut inboxes.stop => break Ok(()),
+                rang = alarm.wait(wake) => match rang {
+                    Ok(()) => self.tick().await,
+                    Err(error) => break Err(error),
+                },
                 Some(event) = inboxes.runs.recv() => self.run_event(event).await,
                 Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
@@ -248,11 +271,14 @@ impl Daemon {
                 Ok(()) = inboxes.membership.changed() => {
                     self.membership = inboxes.membership.borrow_and_update().clone();
                 }
-                Some(settings) = inboxes.settings.recv() => self.reload(settings),
+                Ok(()) = inboxes.settings.changed() => {
+                    let settings = inboxes.settings.borrow_and_update().clone();
+                    self.reload(settings);
+                }
             }
-        }
+        };
         self.stop(inboxes).await;
-        Ok(())
+        ended
     }
 
     /// What time brings: firings, missed slots, and the hourly duties.
@@ -267,16 +293,34 @@ impl Daemon {
         }
         self.guard.accounts_mut().roll(now);
         let due = self.plan.due(now);
-        let fired = !due.firings.is_empty() || !due.missed.is_empty();
+        let any = !due.firings.is_empty() || !due.missed.is_empty();
+        let once = due
+            .firings
+            .iter()
+            .any(|firing| firing.instruction.timing.fires_once());
+        let mut ready = Vec::new();
         for firing in due.firings {
-            self.fire(firing, now).await;
+            ready.extend(self.prepare(firing, now).await);
         }
         for missed in due.missed {
             self.missed(missed, now).await;
         }
-        if fired {
-            self.note_open().await;
+        if any {
+            let noted = self.note_open().await;
             self.note_accounts(false).await;
+            if once {
+                // Noted before they run: whatever happens, they do not run twice, nor unseen.
+                let _ = noted.await;
+                self.save_seen(false);
+            }
+        }
+        let at_target = self.guard.rules().target_parallel;
+        for (execution, jobs) in ready {
+            self.executor.start(execution, jobs, at_target);
+        }
+        if now.since(self.synced) >= SYNC || now < self.synced {
+            self.synced = now;
+            self.spooler.sync().await;
         }
         for skipped in self.skips.ripe(now) {
             self.record_skip(skipped).await;
@@ -291,25 +335,26 @@ impl Daemon {
             Heard::Configuration(configuration, bytes) => {
                 let configuration = *configuration;
                 self.save_state(CONFIGURATION, &bytes);
-                self.upload.send_replace(configuration.upload.clone());
+                self.upload.send_replace(upload(&configuration));
                 self.guard.set_rules(rules(&self.settings, &configuration));
                 self.configuration = configuration;
             }
             Heard::Instructions(bytes) => {
-                if self.instruct(&bytes, &BTreeMap::new()).await {
+                if self.instruct(&bytes, None).await {
                     self.save_state(INSTRUCTIONS, &bytes);
-                    self.save_seen();
+                    self.save_seen(false);
                 }
             }
             Heard::Contact(contact) => self.pulling = contact,
         }
     }
 
-    /// Puts an instruction set in force; the old one stands when it does not parse.
+    /// Puts an instruction set in force; the old one stands when it does not parse. A set that a
+    /// former process had in force comes with what that process had `seen`.
     async fn instruct(
         &mut self,
         bytes: &[u8],
-        known: &BTreeMap<InstructionId, crate::scheduler::plan::Seen>,
+        seen: Option<&BTreeMap<InstructionId, Seen>>,
     ) -> bool {
         let registry = self.registry.clone();
         let check = move |task: &glimpse_model::instruction::Task| {
@@ -332,9 +377,11 @@ impl Daemon {
                     set.instructions.len(),
                     set.refused.len()
                 );
-                self.plan.replace(&set, known, clock::now());
+                let nothing = BTreeMap::new();
+                self.plan
+                    .replace(&set, seen.unwrap_or(&nothing), clock::now());
                 for refused in set.refused {
-                    self.report_refusal(refused).await;
+                    self.report_refusal(refused, seen.is_some()).await;
                 }
                 true
             }
@@ -378,14 +425,19 @@ impl Daemon {
         for skipped in self.skips.drain() {
             self.record_skip(skipped).await;
         }
-        self.spooler.flush().await;
-        while let Ok(id) = inboxes.written.try_recv() {
-            self.open.remove(&id);
+        let written = async {
+            self.spooler.flush().await;
+            while let Ok(id) = inboxes.written.try_recv() {
+                self.open.remove(&id);
+            }
+            drop(self.note_open().await);
+            self.note_accounts(true).await;
+            self.spooler.flush().await;
+        };
+        if tokio::time::timeout(LAST_WRITES, written).await.is_err() {
+            log::error!("the device takes too long; what it has not taken is lost");
         }
-        self.note_open().await;
-        self.note_accounts(true).await;
-        self.spooler.flush().await;
-        self.save_seen();
+        self.save_seen(true);
         if let Err(error) = self.history.stop(clock::now().as_micros()) {
             log::warn!("history: {error}");
         }
@@ -393,6 +445,14 @@ impl Daemon {
 
     fn agent_limits(&self) -> glimpse_model::capability::Limits {
         limits(&self.settings, self.executor.parallel())
+    }
+}
+
+/// When and where results go.
+fn upload(configuration: &Configuration) -> Upload {
+    Upload {
+        timing: configuration.upload.clone(),
+        repository: configuration.repository.clone(),
     }
 }
 

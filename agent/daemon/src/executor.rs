@@ -10,8 +10,9 @@ use glimpse_model::outcome::Outcome;
 use glimpse_model::time::Timestamp;
 use glimpse_probe::context::{Admit, Context};
 use glimpse_probe::registry::Descriptor;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -20,6 +21,8 @@ use tokio::task::JoinSet;
 pub struct Job {
     /// The id its record will bear.
     pub result: ResultId,
+    /// What it measures, as the instruction names it.
+    pub target: String,
     /// The method.
     pub method: Descriptor,
     /// Its checked options.
@@ -54,11 +57,14 @@ pub enum RunEvent {
     Ended(Ended),
 }
 
-/// Starts runs and lets so many of them go on at a time. Dropping it ends them.
+/// Starts runs and lets so many of them go on at a time, and so many at one target. Dropping it ends
+/// them.
 #[derive(Debug)]
 pub struct Executor {
     places: Arc<Semaphore>,
     parallel: u32,
+    /// Places at each target that is being measured or waited for.
+    targets: BTreeMap<String, Weak<Semaphore>>,
     events: mpsc::Sender<RunEvent>,
     firings: JoinSet<()>,
 }
@@ -70,6 +76,7 @@ impl Executor {
         Self {
             places: Arc::new(Semaphore::new(parallel as usize)),
             parallel,
+            targets: BTreeMap::new(),
             events,
             firings: JoinSet::new(),
         }
@@ -80,24 +87,34 @@ impl Executor {
         self.parallel
     }
 
-    /// Starts the tasks of one firing, in their order. They wait their turn: first come, first
-    /// served; an exclusive one waits until it is alone and holds up those behind it.
-    pub fn start(&mut self, execution: Execution, jobs: Vec<Job>) {
+    /// Starts the tasks of one firing, in their order, at most `at_target` of them at one target.
+    /// They wait their turn: first come, first served; an exclusive one waits until it is alone and
+    /// holds up those behind it.
+    pub fn start(&mut self, execution: Execution, jobs: Vec<Job>, at_target: u32) {
         while self.firings.try_join_next().is_some() {}
+        self.targets.retain(|_, places| places.strong_count() > 0);
+        let jobs: Vec<(Job, Arc<Semaphore>)> = jobs
+            .into_iter()
+            .map(|job| {
+                let places = self.places_at(&job.target, at_target);
+                (job, places)
+            })
+            .collect();
         match execution {
             // No built-in method takes another's result as input: stage by stage is one by one.
             Execution::Sequential | Execution::Pipelined => {
                 let line = self.line();
                 self.firings.spawn(async move {
-                    for job in jobs {
-                        line.run(job).await;
+                    for (job, at_target) in jobs {
+                        line.run(job, &at_target).await;
                     }
                 });
             }
             Execution::Parallel => {
-                for job in jobs {
+                for (job, at_target) in jobs {
                     let line = self.line();
-                    self.firings.spawn(async move { line.run(job).await });
+                    self.firings
+                        .spawn(async move { line.run(job, &at_target).await });
                 }
             }
         }
@@ -106,6 +123,17 @@ impl Executor {
     /// Ends all runs where they stand.
     pub fn abort(&mut self) {
         self.firings.abort_all();
+    }
+
+    /// The places at a target: those of the runs that are there, or new ones.
+    fn places_at(&mut self, target: &str, at_target: u32) -> Arc<Semaphore> {
+        if let Some(places) = self.targets.get(target).and_then(Weak::upgrade) {
+            return places;
+        }
+        let places = Arc::new(Semaphore::new(at_target.max(1) as usize));
+        self.targets
+            .insert(target.to_owned(), Arc::downgrade(&places));
+        places
     }
 
     fn line(&self) -> Line {
@@ -124,7 +152,11 @@ struct Line {
 }
 
 impl Line {
-    async fn run(&self, mut job: Job) {
+    async fn run(&self, mut job: Job, at_target: &Semaphore) {
+        // The target first: who waits there does not keep a place from others.
+        let Ok(_place_there) = at_target.acquire().await else {
+            return;
+        };
         let exclusive = job.method.needs.contains(&Need::ExclusiveLine);
         let places = if exclusive { self.parallel } else { 1 };
         let Ok(_place) = self.places.acquire_many(places).await else {
@@ -229,6 +261,7 @@ mod tests {
         };
         Job {
             result: ResultId::from_parts(Timestamp::from_micros(0), [n; 10]),
+            target: "192.0.2.1".to_owned(),
             options: Options::from_words(&[], []).unwrap(),
             context: Context::unlimited(Duration::from_secs(5), 0),
             method,
@@ -283,9 +316,22 @@ mod tests {
         bench.executor.start(
             Execution::Parallel,
             (0..7).map(|n| job(n, &[], false)).collect(),
+            16,
         );
         assert_eq!(bench.until_ended(7).await, 3);
         assert_eq!(bench.most, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_target_is_measured_by_so_many_at_a_time() {
+        let mut bench = Bench::new(8);
+        let jobs = (0..6).map(|n| job(n, &[], false)).collect();
+        bench.executor.start(Execution::Parallel, jobs, 2);
+        let mut other = job(9, &[], false);
+        other.target = "192.0.2.9".to_owned();
+        bench.executor.start(Execution::Sequential, vec![other], 2);
+        assert_eq!(bench.until_ended(7).await, 3);
+        assert_eq!(bench.most, 3, "two here, one there");
     }
 
     #[tokio::test(start_paused = true)]
@@ -293,7 +339,7 @@ mod tests {
         let mut bench = Bench::new(3);
         let jobs: Vec<Job> = (0..4).map(|n| job(n, &[], false)).collect();
         let order: Vec<ResultId> = jobs.iter().map(|job| job.result).collect();
-        bench.executor.start(Execution::Sequential, jobs);
+        bench.executor.start(Execution::Sequential, jobs, 16);
         assert_eq!(bench.until_ended(4).await, 4);
         assert_eq!(bench.most, 1);
         assert!(bench.ended.iter().map(|ended| ended.result).eq(order));
@@ -306,10 +352,11 @@ mod tests {
             bench.executor.start(
                 Execution::Sequential,
                 vec![job(n, &[Need::ExclusiveLine], false)],
+                16,
             );
             bench
                 .executor
-                .start(Execution::Sequential, vec![job(10 + n, &[], false)]);
+                .start(Execution::Sequential, vec![job(10 + n, &[], false)], 16);
         }
         bench.until_ended(6).await;
         assert_eq!(
@@ -324,6 +371,7 @@ mod tests {
         bench.executor.start(
             Execution::Sequential,
             vec![job(0, &[], true), job(1, &[], false)],
+            16,
         );
         assert_eq!(bench.until_ended(2).await, 6);
         assert_eq!(bench.ended[0].outcome.ending, Ending::Aborted);
@@ -335,7 +383,9 @@ mod tests {
         let mut bench = Bench::new(1);
         let mut refused = job(0, &[], false);
         refused.context.admit = Arc::new(|_| Err("is private".to_owned()));
-        bench.executor.start(Execution::Sequential, vec![refused]);
+        bench
+            .executor
+            .start(Execution::Sequential, vec![refused], 16);
         bench.until_ended(1).await;
         assert_eq!(bench.ended[0].target_refused.as_deref(), Some("is private"));
     }

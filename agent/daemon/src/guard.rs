@@ -40,7 +40,7 @@ pub struct Rules {
     pub lab: bool,
     /// Runs begun to one target per minute.
     pub target_rate: u32,
-    /// Runs at the same time to one target.
+    /// Runs at the same time to one target; the executor lets the others wait.
     pub target_parallel: u32,
 }
 
@@ -75,11 +75,10 @@ pub struct Ask<'a> {
 
 /// Leave to run once. Give it back by [`Guard::settle`] with the bytes counted.
 #[derive(Debug)]
-#[must_use = "a ticket that is not settled blocks its bytes and its place"]
+#[must_use = "a ticket that is not settled blocks its bytes"]
 pub struct Ticket {
     purse: Purse,
     reservation: Reservation,
-    target: String,
 }
 
 /// No leave to run.
@@ -89,6 +88,13 @@ pub struct Denied {
     pub reason: SkipReason,
     /// Why, in words.
     pub words: String,
+}
+
+fn deny<T>(reason: SkipReason, words: &str) -> Result<T, Denied> {
+    Err(Denied {
+        reason,
+        words: words.to_owned(),
+    })
 }
 
 /// The rules, the accounts and what is under way.
@@ -129,31 +135,23 @@ impl Guard {
         &mut self.accounts
     }
 
-    /// Decides on one task at `now`.
+    /// Whether the household lets `method` run for others at `now`. Asked again when a run that had to
+    /// wait is about to begin.
     ///
     /// # Errors
-    /// [`Denied`] with the first reason that holds, the household's before the instruction's.
-    pub fn admit(&mut self, ask: &Ask<'_>, now: Timestamp) -> Result<Ticket, Denied> {
-        let deny = |reason, words: &str| {
-            Err(Denied {
-                reason,
-                words: words.to_owned(),
-            })
-        };
+    /// [`Denied`].
+    pub fn allows(&self, method: &str, now: Timestamp) -> Result<(), Denied> {
         if !self.rules.consent {
             return deny(
                 SkipReason::Consent,
                 "the household has not agreed to measure for others",
             );
         }
-        if !ask.clock_trusted {
-            return deny(SkipReason::ClockUntrusted, "the clock is not set yet");
-        }
         if self
             .rules
             .forbidden
             .iter()
-            .any(|method| method == ask.method)
+            .any(|forbidden| forbidden == method)
         {
             return deny(
                 SkipReason::MethodForbidden,
@@ -166,15 +164,24 @@ impl Guard {
                 "these are the household's quiet hours",
             );
         }
+        Ok(())
+    }
+
+    /// Decides on one task at `now`.
+    ///
+    /// # Errors
+    /// [`Denied`] with the first reason that holds, the household's before the instruction's.
+    pub fn admit(&mut self, ask: &Ask<'_>, now: Timestamp) -> Result<Ticket, Denied> {
+        if !ask.clock_trusted {
+            return deny(SkipReason::ClockUntrusted, "the clock is not set yet");
+        }
+        self.allows(ask.method, now)?;
         if let Some(words) = ask.precondition.unmet(ask.link, ask.charge) {
             return deny(SkipReason::Precondition, words);
         }
-        if let Err(words) = self.targets.check(
-            ask.target,
-            now,
-            self.rules.target_rate,
-            self.rules.target_parallel,
-        ) {
+        let target = ask.target.to_ascii_lowercase();
+        if !self.targets.may(&target, now, self.rules.target_rate) {
+            let words = "the target was measured as often in this minute as is allowed";
             return deny(SkipReason::TargetRate, words);
         }
         let (purse, cap) = match ask.link {
@@ -189,17 +196,12 @@ impl Guard {
                 reason: SkipReason::Budget,
                 words: error.to_string(),
             })?;
-        self.targets.enter(ask.target, now);
-        Ok(Ticket {
-            purse,
-            reservation,
-            target: ask.target.to_owned(),
-        })
+        self.targets.enter(&target, now);
+        Ok(Ticket { purse, reservation })
     }
 
     /// Closes a ticket with the bytes counted.
     pub fn settle(&mut self, ticket: Ticket, bytes: u64) {
-        self.targets.leave(&ticket.target);
         self.accounts
             .ledger_mut(ticket.purse)
             .settle(ticket.reservation, bytes);
@@ -325,30 +327,21 @@ mod tests {
     }
 
     #[test]
-    fn concurrency_and_rate_at_one_target() {
+    fn rate_at_one_target() {
         let mut g = guard();
-        let (a, b) = (
-            g.admit(&ask(), now()).unwrap(),
-            g.admit(&ask(), now()).unwrap(),
-        );
-        assert_eq!(reason(&mut g, &ask(), now()), SkipReason::TargetRate);
-        let other = Ask {
-            target: "192.0.2.2",
-            ..ask()
-        };
-        let c = g.admit(&other, now()).unwrap();
-        for ticket in [a, b, c] {
+        for target in ["host.example", "HOST.example", "host.example"] {
+            let ticket = g.admit(&Ask { target, ..ask() }, now()).unwrap();
             g.settle(ticket, 10);
         }
-        let third = g.admit(&ask(), now()).unwrap();
-        g.settle(third, 10);
-        assert_eq!(
-            reason(&mut g, &ask(), now()),
-            SkipReason::TargetRate,
-            "three in this minute"
-        );
+        let again = Ask {
+            target: "host.example",
+            ..ask()
+        };
+        assert_eq!(reason(&mut g, &again, now()), SkipReason::TargetRate);
+        let other = g.admit(&ask(), now()).unwrap();
+        g.settle(other, 10);
         let later = Timestamp::parse("2026-11-21T12:01:01Z").unwrap();
-        let fourth = g.admit(&ask(), later).unwrap();
+        let fourth = g.admit(&again, later).unwrap();
         g.settle(fourth, 10);
         assert_eq!(g.accounts().ledger(Purse::Fixed).used(), 50);
     }

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 const HELD_BYTES: usize = 256 << 10;
 
 /// Orders that may wait; a sender that finds the queue full waits with them.
-const ORDERS: usize = 256;
+const ORDERS: usize = 64;
 
 /// What stands in the spool, for `status`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,7 +48,8 @@ enum Order {
         oneshot::Sender<usize>,
     ),
     State(oneshot::Sender<SpoolState>),
-    Note(PathBuf, Vec<u8>),
+    Note(PathBuf, Vec<u8>, oneshot::Sender<()>),
+    Sync,
     Flush(oneshot::Sender<()>),
 }
 
@@ -125,9 +126,16 @@ impl Spooler {
     }
 
     /// Replaces a small file that changes often. It is written after all records handed over before,
-    /// and before all that follow.
-    pub async fn note(&self, path: &Path, content: Vec<u8>) {
-        self.send(Order::Note(path.to_owned(), content)).await;
+    /// and before all that follow; the receiver tells when.
+    pub async fn note(&self, path: &Path, content: Vec<u8>) -> oneshot::Receiver<()> {
+        let (done, written) = oneshot::channel();
+        self.send(Order::Note(path.to_owned(), content, done)).await;
+        written
+    }
+
+    /// Has everything so far forced to the device, by the spool's policy.
+    pub async fn sync(&self) {
+        self.send(Order::Sync).await;
     }
 
     /// Waits until all orders so far are carried out and on the device.
@@ -170,13 +178,6 @@ impl Owner {
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
         while let Some(order) = inbox.blocking_recv() {
             self.obey(order);
-            // Sync once for all orders that have come in meanwhile.
-            while let Ok(order) = inbox.try_recv() {
-                self.obey(order);
-            }
-            if let Err(error) = self.spool.flush() {
-                log::warn!("spool: {error}");
-            }
         }
     }
 
@@ -213,9 +214,16 @@ impl Owner {
             Order::State(reply) => {
                 let _ = reply.send(self.state());
             }
-            Order::Note(path, content) => {
+            Order::Note(path, content, done) => {
                 if let Err(error) = files::replace_unsynced(&path, &content, 0o600) {
                     log::warn!("cannot write {}: {error}", path.display());
+                }
+                // Not everybody waits for it.
+                let _ = done.send(());
+            }
+            Order::Sync => {
+                if let Err(error) = self.spool.flush() {
+                    log::warn!("spool: {error}");
                 }
             }
             Order::Flush(reply) => {

@@ -12,6 +12,8 @@ pub struct Ledger {
     month: Month,
     used: u64,
     reserved: u64,
+    /// The month that was left last, with what was used in it.
+    left: Option<(Month, u64)>,
 }
 
 /// Bytes set aside for one run; give it back by [`Ledger::settle`].
@@ -39,6 +41,7 @@ impl Ledger {
             month,
             used,
             reserved: 0,
+            left: None,
         }
     }
 
@@ -58,13 +61,24 @@ impl Ledger {
     }
 
     /// Opens a new month when `now` is in another one, also after having been off at its start.
-    /// When the clock was set back the figures stay, under the earlier month's name. `now` must
-    /// come from a clock that is trusted: a router that boots in 1970 must not open a month.
+    /// When the clock was set back the figures stay, under the earlier month's name; a month that is
+    /// come back to has at least what it had. `now` must come from a clock that is trusted: a router
+    /// that boots in 1970 must not open a month.
     pub fn roll(&mut self, now: Timestamp) {
         let month = now.month();
-        if month > self.month {
-            self.used = 0;
+        if month == self.month {
+            return;
         }
+        let before = match self.left {
+            Some((left, used)) if left == month => used,
+            _ => 0,
+        };
+        self.left = Some((self.month, self.used));
+        self.used = if month < self.month {
+            self.used.max(before)
+        } else {
+            before
+        };
         self.month = month;
     }
 
@@ -147,9 +161,17 @@ mod tests {
     #[test]
     fn a_clock_set_back_gives_nothing_away() {
         let mut ledger = Ledger::new(at("2026-11-10T00:00:00Z").month(), 5);
-        ledger.roll(at("2026-10-31T23:59:00Z"));
-        assert_eq!(ledger.used(), 5);
-        assert_eq!(ledger.month().to_string(), "2026-10");
+        for (time, month) in [
+            ("2026-10-31T23:59:00Z", "2026-10"),
+            ("2026-11-10T00:00:00Z", "2026-11"),
+            ("2027-11-10T00:00:00Z", "2027-11"),
+        ] {
+            ledger.roll(at(time));
+            assert_eq!(ledger.month().to_string(), month);
+        }
+        assert_eq!(ledger.used(), 0, "a year later");
+        ledger.roll(at("2026-11-10T00:00:00Z"));
+        assert_eq!(ledger.used(), 5, "and back");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::spooler::new_id;
 use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::RefusedInstruction;
 use glimpse_model::record::{Record, Status};
+use tokio::sync::oneshot;
 
 /// Refusals remembered so that each is reported once.
 const REPORTED: usize = 2000;
@@ -18,15 +19,16 @@ pub(super) const CONFIGURATION: &str = "configuration.json";
 pub(super) const INSTRUCTIONS: &str = "instructions.json";
 
 impl Daemon {
-    /// A refused instruction goes back as a record, once.
-    pub(super) async fn report_refusal(&mut self, refused: RefusedInstruction) {
+    /// A refused instruction goes back as a record, once; a `known` one was reported by a former
+    /// process.
+    pub(super) async fn report_refusal(&mut self, refused: RefusedInstruction, known: bool) {
         let words = refused.refused.to_string();
         // The place in the set may change from one set to the next; the fault does not.
         let fault = words
             .split_once(']')
             .map_or(words.as_str(), |(_, rest)| rest)
             .to_owned();
-        if !self.reported.insert((refused.id.clone(), fault)) {
+        if !self.reported.insert((refused.id.clone(), fault)) || known {
             return;
         }
         while self.reported.len() > REPORTED {
@@ -48,7 +50,12 @@ impl Daemon {
         if let Ok(json) = serde_json::to_string(&record) {
             runs::note_history(&mut self.history, now, made, json, &record, target);
         }
-        log::info!(
+        let level = match record.status {
+            Status::Ok => log::Level::Debug,
+            _ => log::Level::Info,
+        };
+        log::log!(
+            level,
             result:% = record.id,
             instruction = record.instruction_id.as_ref().map_or("", InstructionId::as_str),
             method = record.method.as_deref().unwrap_or(""),
@@ -71,22 +78,23 @@ impl Daemon {
 
     pub(super) async fn written(&mut self, id: &ResultId) {
         if self.open.remove(id).is_some() {
-            self.note_open().await;
+            // Nobody waits for it: until it is there, a crash repeats the record under its id.
+            drop(self.note_open().await);
         }
     }
 
     /// Notes the runs under way and the last slots. The order in which notes and records reach the
     /// device is the order of these calls.
-    pub(super) async fn note_open(&self) {
+    pub(super) async fn note_open(&self) -> oneshot::Receiver<()> {
         let open: Vec<OpenRun> = self.open.values().cloned().collect();
-        let document = StateFiles::open_document(&self.plan.seen(), &open);
+        let document = StateFiles::open_document(&self.plan.last_slots(), &open);
         self.spooler
             .note(self.state_files.open_path(), document)
-            .await;
+            .await
     }
 
-    pub(super) fn save_seen(&self) {
-        if let Err(error) = self.state_files.save_seen(&self.plan.seen()) {
+    pub(super) fn save_seen(&self, clean: bool) {
+        if let Err(error) = self.state_files.save_seen(&self.plan.seen(), clean) {
             log::warn!("cannot note the instructions seen: {error}");
         }
     }
@@ -96,11 +104,19 @@ impl Daemon {
         let control = self.traffic.take();
         self.guard.accounts_mut().note_control(control);
         let accounts = self.guard.accounts();
-        if let Err(error) = self.account_files.save_durable(accounts, stopping) {
+        let rules = self.guard.rules();
+        let smaller_cap = match rules.mobile_cap {
+            0 => rules.cap,
+            mobile => mobile.min(rules.cap),
+        };
+        let saved = self
+            .account_files
+            .save_durable(accounts, smaller_cap, stopping);
+        if let Err(error) = saved {
             log::warn!("cannot note the traffic used: {error}");
         }
         let (path, content) = self.account_files.volatile(accounts);
-        self.spooler.note(path, content).await;
+        drop(self.spooler.note(path, content).await);
     }
 
     pub(super) fn save_state(&self, name: &str, bytes: &[u8]) {

@@ -11,10 +11,10 @@ use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::OpenRun;
 use crate::spooler::new_id;
 use glimpse_model::id::ResultId;
-use glimpse_model::instruction::{Instruction, Task};
+use glimpse_model::instruction::{Execution, Instruction, Task};
 use glimpse_model::outcome::Outcome;
 use glimpse_model::record::{Record, SkipReason, Status};
-use glimpse_model::time::Timestamp;
+use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_probe::context::{Context, Meter};
 use glimpse_probe::registry::Descriptor;
 use serde_json::{Map, Value};
@@ -37,9 +37,13 @@ pub(super) struct Running {
 }
 
 impl Daemon {
-    /// Runs one firing as far as the guard lets it.
-    pub(super) async fn fire(&mut self, firing: Firing, now: Timestamp) {
-        let instruction = &firing.instruction;
+    /// Makes one firing ready to run, as far as the guard lets it.
+    pub(super) async fn prepare(
+        &mut self,
+        firing: Firing,
+        now: Timestamp,
+    ) -> Option<(Execution, Vec<Job>)> {
+        let instruction = firing.instruction.clone();
         let whole = |reason, words: &str| {
             Skipped::one(instruction.id.clone(), None, firing.slot, reason, words)
         };
@@ -49,25 +53,26 @@ impl Daemon {
             .any(|run| run.run.instruction == instruction.id)
         {
             let words = "the last firing of this instruction is still running";
-            return self.skip(whole(SkipReason::Overlap, words), now).await;
+            self.skip(whole(SkipReason::Overlap, words), now).await;
+            return None;
         }
         let waiting = self.running.values().filter(|run| !run.begun).count();
         if waiting + instruction.tasks.len() > QUEUE {
+            if instruction.timing.fires_once() {
+                self.plan.defer(firing, now.plus_micros(SECOND));
+                return None;
+            }
             let words = "too many measurements are waiting";
-            return self.skip(whole(SkipReason::QueueFull, words), now).await;
+            self.skip(whole(SkipReason::QueueFull, words), now).await;
+            return None;
         }
         for skipped in self.skips.interrupt(&instruction.id, None) {
             self.record_skip(skipped).await;
         }
         let mut jobs = Vec::new();
         for task in &instruction.tasks {
-            match self.prepare(instruction, task, firing.slot, now) {
-                Ok(job) => {
-                    jobs.push(job);
-                    for skipped in self.skips.interrupt(&instruction.id, Some(&task.id)) {
-                        self.record_skip(skipped).await;
-                    }
-                }
+            match self.admit(&instruction, task, firing.slot, now) {
+                Ok(job) => jobs.push(job),
                 Err(denied) => {
                     let skipped = Skipped::one(
                         instruction.id.clone(),
@@ -80,18 +85,11 @@ impl Daemon {
                 }
             }
         }
-        if jobs.is_empty() {
-            return;
-        }
-        if instruction.timing.fires_once() {
-            // Noted before it runs: whatever happens, it does not run twice.
-            self.save_seen();
-        }
-        self.executor.start(instruction.execution, jobs);
+        (!jobs.is_empty()).then_some((instruction.execution, jobs))
     }
 
     /// Asks the guard for one task and makes it ready to run.
-    fn prepare(
+    fn admit(
         &mut self,
         instruction: &Instruction,
         task: &Task,
@@ -152,7 +150,7 @@ impl Daemon {
             Running {
                 run,
                 ticket,
-                target,
+                target: target.clone(),
                 meter: context.meter.clone(),
                 pre_info: Map::new(),
                 began: None,
@@ -161,6 +159,7 @@ impl Daemon {
         );
         Ok(Job {
             result,
+            target,
             method,
             options,
             context,
@@ -171,11 +170,7 @@ impl Daemon {
     pub(super) async fn run_event(&mut self, event: RunEvent) {
         match event {
             RunEvent::Begins(id, reply) => {
-                let info = self.info();
-                if let Some(running) = self.running.get_mut(&id) {
-                    running.begun = true;
-                    running.began = Some(clock::now());
-                    running.pre_info = info;
+                if self.begins(id).await {
                     // A run that was aborted meanwhile does not listen.
                     let _ = reply.send(());
                 }
@@ -184,26 +179,61 @@ impl Daemon {
         }
     }
 
+    /// Whether a run that has waited for its place may begin; the household may have changed its mind.
+    async fn begins(&mut self, id: ResultId) -> bool {
+        let now = clock::now();
+        let info = self.info();
+        let Some(running) = self.running.get_mut(&id) else {
+            return false;
+        };
+        match self.guard.allows(&running.run.method, now) {
+            Ok(()) => {
+                running.begun = true;
+                running.began = Some(now);
+                running.pre_info = info;
+                true
+            }
+            Err(denied) => {
+                if let Some(running) = self.running.remove(&id) {
+                    self.revoke(running, 0, denied, now).await;
+                }
+                false
+            }
+        }
+    }
+
+    /// A run that was admitted and did not come to measure: a skip takes the place of its record.
+    async fn revoke(&mut self, running: Running, bytes: u64, denied: Denied, now: Timestamp) {
+        let run = running.run;
+        self.guard.settle(running.ticket, bytes);
+        self.note_accounts(false).await;
+        self.open.remove(&run.result);
+        drop(self.note_open().await);
+        let skipped = Skipped::one(
+            run.instruction,
+            Some((run.task, run.method)),
+            run.slot,
+            denied.reason,
+            denied.words,
+        );
+        self.skip(skipped, now).await;
+    }
+
     async fn ended(&mut self, ended: Ended) {
         let Some(running) = self.running.remove(&ended.result) else {
             return;
         };
         if let Some(words) = ended.target_refused {
-            let run = running.run;
-            self.guard
-                .settle(running.ticket, ended.outcome.bytes.total());
-            self.note_accounts(false).await;
-            // It never started as a measurement: the skip record takes its place.
-            self.open.remove(&run.result);
-            self.note_open().await;
-            let skipped = Skipped::one(
-                run.instruction,
-                Some((run.task, run.method)),
-                run.slot,
-                SkipReason::TargetRefused,
+            let denied = Denied {
+                reason: SkipReason::TargetRefused,
                 words,
-            );
-            return self.skip(skipped, ended.end).await;
+            };
+            let bytes = ended.outcome.bytes.total();
+            return self.revoke(running, bytes, denied, ended.end).await;
+        }
+        let run = &running.run;
+        for skipped in self.skips.interrupt(&run.instruction, Some(&run.task)) {
+            self.record_skip(skipped).await;
         }
         let mut record = run_record(&running);
         record.start_time = Some(ended.start);

@@ -131,7 +131,8 @@ pub struct AccountFiles {
     written: u64,
 }
 
-/// The durable side is written when this much more was used: what a power cut can give away.
+/// The durable side is written when this much more was used, or a twentieth of the smaller cap: what a
+/// power cut can give away.
 const DURABLE_STEP: u64 = 5 << 20;
 
 impl AccountFiles {
@@ -168,9 +169,15 @@ impl AccountFiles {
 
     /// Writes the durable side when [`DURABLE_STEP`] bytes more were used, a month was opened, or the
     /// agent is `stopping`.
-    pub fn save_durable(&mut self, accounts: &Accounts, stopping: bool) -> io::Result<()> {
+    pub fn save_durable(
+        &mut self,
+        accounts: &Accounts,
+        smaller_cap: u64,
+        stopping: bool,
+    ) -> io::Result<()> {
         let used = used(accounts);
-        if stopping || used < self.written || used - self.written >= DURABLE_STEP {
+        let step = DURABLE_STEP.min((smaller_cap / 20).max(1));
+        if stopping || used < self.written || used - self.written >= step {
             let document = accounts.to_json().to_string();
             files::replace(&self.durable, document.as_bytes(), 0o600)?;
             self.written = used;
@@ -213,7 +220,7 @@ mod tests {
             .reserve(november(), 10_000, 700)
             .unwrap();
         accounts.note_control(5);
-        files.save_durable(&accounts, false).unwrap();
+        files.save_durable(&accounts, u64::MAX, false).unwrap();
         let (path, content) = files.volatile(&accounts);
         std::fs::write(path, content).unwrap();
         drop(open);
@@ -250,7 +257,7 @@ mod tests {
             .reserve(november(), u64::MAX, step)
             .unwrap();
         accounts.ledger_mut(Purse::Fixed).settle(run, step);
-        files.save_durable(&accounts, false).unwrap();
+        files.save_durable(&accounts, u64::MAX, false).unwrap();
         drop(ram);
         let again = AccountFiles::new(flash.path(), flash.path()).load(november());
         assert_eq!(again.ledger(Purse::Fixed).used(), step);

@@ -4,7 +4,7 @@ use super::service::{Request, Service};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -32,6 +32,12 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
         return Err(io::Error::new(
             ErrorKind::AddrInUse,
             "another glimpse-agent daemon is running here",
+        ));
+    }
+    if fs::symlink_metadata(path).is_ok_and(|file| !file.file_type().is_socket()) {
+        return Err(io::Error::new(
+            ErrorKind::AlreadyExists,
+            "something else than a socket is there",
         ));
     }
     match fs::remove_file(path) {

@@ -173,6 +173,11 @@ impl Plan {
         self.pending = waiting;
         ready.sort_by_key(|firing| firing.at);
         for firing in ready {
+            // Only now is the slot dealt with: a process that ends before leaves it to the next.
+            if let Some(entry) = self.entries.get_mut(&firing.instruction.id) {
+                entry.seen.last_slot = entry.seen.last_slot.max(Some(firing.slot));
+                entry.seen.done |= firing.instruction.timing.fires_once();
+            }
             if firing.instruction.timing.fires_once() || now.since(firing.at) <= GRACE {
                 due.firings.push(firing);
             } else {
@@ -185,6 +190,22 @@ impl Plan {
             }
         }
         due
+    }
+
+    /// Takes a one-shot back that could not be started for want of room; it is due again at `at`.
+    pub fn defer(&mut self, firing: Firing, at: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&firing.instruction.id) {
+            entry.seen.done = false;
+            self.pending.push(Firing { at, ..firing });
+        }
+    }
+
+    /// The slots that the instructions in force have dealt with.
+    pub fn last_slots(&self) -> BTreeMap<InstructionId, Timestamp> {
+        let slots = self.entries.iter();
+        slots
+            .filter_map(|(id, entry)| Some((id.clone(), entry.seen.last_slot?)))
+            .collect()
     }
 
     /// The clock, which had not been set, shows `now`: what was first seen before `set` was seen by a
@@ -240,8 +261,10 @@ impl Entry {
             None
         } else {
             match seen.last_slot {
-                Some(slot) => instruction.timing.next(slot, seen.first),
-                None => instruction.timing.first(seen.first),
+                Some(slot) if !instruction.timing.fires_once() => {
+                    instruction.timing.next(slot, seen.first)
+                }
+                _ => instruction.timing.first(seen.first),
             }
         };
         Self {
@@ -271,10 +294,6 @@ impl Entry {
     ) {
         let timing = &self.instruction.timing;
         while let Some(slot) = self.next.filter(|slot| *slot <= now) {
-            self.seen.last_slot = Some(slot);
-            if timing.fires_once() {
-                self.seen.done = true;
-            }
             let at = timing.fire_at(slot, seed);
             if timing.fires_once() || now.since(at) <= GRACE {
                 pending.push(Firing {
@@ -449,6 +468,29 @@ mod tests {
         plan.clock_was_set(at(0), at(100));
         let due = plan.due(at(100));
         assert_eq!((due.firings.len(), due.missed.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_firing_that_waits_for_its_spread_outlives_the_process() {
+        let spread = json!({"oneoff": {"time": "2026-11-22T00:00:00Z", "randomSpread": 3_600_000}});
+        let set = set(&[("a", spread)]);
+        let time = Timestamp::parse("2026-11-22T00:00:00Z").unwrap();
+        let mut before = plan(&set, time.plus_micros(-SECOND));
+        assert!(before.due(time).firings.is_empty(), "it waits");
+        let mut after = Plan::new(9);
+        after.replace(&set, &before.seen(), time.plus_micros(SECOND));
+        assert_eq!(after.due(time.plus_micros(3_700 * SECOND)).firings.len(), 1);
+    }
+
+    #[test]
+    fn a_one_shot_without_room_comes_again() {
+        let set = set(&[("a", json!({"immediate": {}}))]);
+        let mut plan = plan(&set, at(0));
+        let firing = plan.due(at(0)).firings.remove(0);
+        plan.defer(firing, at(1));
+        assert_eq!(plan.wake_at(), Some(at(1)));
+        assert_eq!(plan.due(at(1)).firings.len(), 1);
+        assert!(plan.due(at(2)).firings.is_empty());
     }
 
     proptest! {

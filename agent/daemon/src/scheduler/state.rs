@@ -45,6 +45,8 @@ pub struct Remembered {
     pub seen: BTreeMap<InstructionId, Seen>,
     /// The runs that were cut off.
     pub open: Vec<OpenRun>,
+    /// The last slots are those at the end of the former process; else they may be old.
+    pub current: bool,
 }
 
 impl StateFiles {
@@ -61,7 +63,10 @@ impl StateFiles {
         let mut remembered = Remembered::default();
         if let Some(document) = load(&self.seen) {
             match read_seen(&Cursor::root(&document)) {
-                Ok(seen) => remembered.seen = seen,
+                Ok((seen, clean)) => {
+                    remembered.seen = seen;
+                    remembered.current = clean;
+                }
                 Err(error) => log::warn!("{}: {error}; starting anew", self.seen.display()),
             }
         }
@@ -74,6 +79,7 @@ impl StateFiles {
                         }
                     }
                     remembered.open = open;
+                    remembered.current = true;
                 }
                 Err(error) => log::warn!("{}: {error}; starting anew", self.open.display()),
             }
@@ -81,8 +87,8 @@ impl StateFiles {
         remembered
     }
 
-    /// Writes the durable side.
-    pub fn save_seen(&self, seen: &BTreeMap<InstructionId, Seen>) -> io::Result<()> {
+    /// Writes the durable side; `clean` at the end of a process that stops by itself.
+    pub fn save_seen(&self, seen: &BTreeMap<InstructionId, Seen>, clean: bool) -> io::Result<()> {
         let entries: Vec<Value> = seen
             .iter()
             .map(|(id, seen)| {
@@ -91,7 +97,9 @@ impl StateFiles {
             .collect();
         files::replace(
             &self.seen,
-            json!({"seen": entries}).to_string().as_bytes(),
+            json!({"seen": entries, "clean": clean})
+                .to_string()
+                .as_bytes(),
             0o600,
         )
     }
@@ -102,11 +110,8 @@ impl StateFiles {
     }
 
     /// Content of the volatile side.
-    pub fn open_document(seen: &BTreeMap<InstructionId, Seen>, open: &[OpenRun]) -> Vec<u8> {
-        let slots: Vec<Value> = seen
-            .iter()
-            .filter_map(|(id, seen)| Some(json!([id, seen.last_slot?])))
-            .collect();
+    pub fn open_document(slots: &BTreeMap<InstructionId, Timestamp>, open: &[OpenRun]) -> Vec<u8> {
+        let slots: Vec<Value> = slots.iter().map(|(id, slot)| json!([id, slot])).collect();
         let open: Vec<Value> = open
             .iter()
             .map(|run| json!([run.result, run.instruction, run.task, run.method, run.slot]))
@@ -133,9 +138,11 @@ fn load(path: &Path) -> Option<Value> {
 
 const LIMIT: usize = 10_000;
 
-fn read_seen(cursor: &Cursor<'_>) -> Result<BTreeMap<InstructionId, Seen>, Refused> {
-    let entries = cursor.object()?.required("seen")?.array(LIMIT)?;
-    entries
+fn read_seen(cursor: &Cursor<'_>) -> Result<(BTreeMap<InstructionId, Seen>, bool), Refused> {
+    let members = cursor.object()?;
+    let clean = members.required("clean")?.boolean()?;
+    let entries = members.required("seen")?.array(LIMIT)?;
+    let seen: Result<_, Refused> = entries
         .iter()
         .map(|entry| {
             let members = entry.object()?;
@@ -149,7 +156,8 @@ fn read_seen(cursor: &Cursor<'_>) -> Result<BTreeMap<InstructionId, Seen>, Refus
             };
             Ok((InstructionId::read(&members.required("id")?)?, seen))
         })
-        .collect()
+        .collect();
+    Ok((seen?, clean))
 }
 
 type Open = (Vec<(InstructionId, Timestamp)>, Vec<OpenRun>);
@@ -204,7 +212,7 @@ mod tests {
                 done: true,
             },
         )]);
-        files.save_seen(&seen).unwrap();
+        files.save_seen(&seen, false).unwrap();
         let later = at.plus_micros(7);
         let moved = BTreeMap::from([(
             id.clone(),
@@ -221,13 +229,15 @@ mod tests {
             method: "ping".to_owned(),
             slot: later,
         };
-        let document = StateFiles::open_document(&moved, std::slice::from_ref(&run));
+        let document =
+            StateFiles::open_document(&BTreeMap::from([(id, later)]), std::slice::from_ref(&run));
         std::fs::write(files.open_path(), document).unwrap();
         assert_eq!(
             files.load(),
             Remembered {
                 seen: moved,
-                open: vec![run]
+                open: vec![run],
+                current: true
             }
         );
     }

@@ -31,7 +31,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         match retry_after {
             Some(asked) => {
-                let asked = asked.min(LONGEST_ASKED);
+                let asked = asked.min(LONGEST_ASKED).max(bound / 2);
                 asked + share(asked / 4, random)
             }
             None => bound / 2 + share(bound / 2, random),

@@ -2,7 +2,7 @@
 
 use super::Contact;
 use super::backoff::Backoff;
-use super::http::{Answer, Call, Client, HttpError};
+use super::http::{Answer, Call, Client, HttpError, Traffic};
 use crate::clock;
 use crate::random;
 use crate::spool::Entry;
@@ -16,8 +16,10 @@ use glimpse_model::timing::Timing;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, StatusCode};
+use rustls::ClientConfig;
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -51,12 +53,70 @@ enum Failure {
     Compress(#[from] io::Error),
 }
 
+/// When and where results are sent, by the configuration in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upload {
+    /// When.
+    pub timing: Timing,
+    /// Where; to the supervisor itself when missing.
+    pub repository: Option<String>,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            timing: Timing::Immediate {},
+            repository: None,
+        }
+    }
+}
+
+/// The way to the repository, which a configuration may change.
+#[derive(Debug)]
+pub struct Route {
+    supervisor: String,
+    current: String,
+    client: Client,
+    tls: watch::Receiver<Arc<ClientConfig>>,
+    traffic: Arc<Traffic>,
+}
+
+impl Route {
+    /// A way to the supervisor itself, until a configuration names another repository.
+    ///
+    /// # Errors
+    /// [`HttpError::Url`].
+    pub fn new(
+        supervisor: &str,
+        tls: watch::Receiver<Arc<ClientConfig>>,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, HttpError> {
+        Ok(Self {
+            supervisor: supervisor.to_owned(),
+            current: supervisor.to_owned(),
+            client: Client::new(supervisor, tls.clone(), traffic.clone())?,
+            tls,
+            traffic,
+        })
+    }
+
+    /// The client for the repository that is wanted now.
+    fn client(&mut self, wanted: Option<&str>) -> Result<&mut Client, HttpError> {
+        let wanted = wanted.unwrap_or(&self.supervisor);
+        if wanted != self.current {
+            self.client = Client::new(wanted, self.tls.clone(), self.traffic.clone())?;
+            self.current = wanted.to_owned();
+        }
+        Ok(&mut self.client)
+    }
+}
+
 /// The sending side. Runs until dropped.
 #[derive(Debug)]
 pub struct Repository {
-    client: Client,
+    route: Route,
     spooler: Spooler,
-    upload: watch::Receiver<Timing>,
+    upload: watch::Receiver<Upload>,
     contact: mpsc::Sender<Contact>,
     most: usize,
     started: Timestamp,
@@ -65,13 +125,13 @@ pub struct Repository {
 impl Repository {
     /// A sender that follows the timing in `upload` and says on `contact` how it fares.
     pub fn new(
-        client: Client,
+        route: Route,
         spooler: Spooler,
-        upload: watch::Receiver<Timing>,
+        upload: watch::Receiver<Upload>,
         contact: mpsc::Sender<Contact>,
     ) -> Self {
         Self {
-            client,
+            route,
             spooler,
             upload,
             contact,
@@ -123,18 +183,27 @@ impl Repository {
     }
 
     async fn send(&mut self, batch: Vec<Entry>) -> Result<(), Failure> {
-        let answer = self.client.call(&post(&batch)?).await?;
+        let wanted = self.upload.borrow().repository.clone();
+        let client = self.route.client(wanted.as_deref())?;
+        let answer = client.call(&post(&batch)?).await?;
         match answer.status {
             StatusCode::OK => {
                 self.most = BATCH_RECORDS;
                 super::countable(&answer.body)?;
                 let receipt = Receipt::parse(&answer.body)?;
                 let (accepted, rejected) = named(&batch, receipt);
-                let named = accepted.len() + rejected.len();
+                let named = accepted.iter().chain(rejected.iter().map(|(id, _)| id));
+                let named = named.collect::<HashSet<_>>().len();
+                // After a crash a run may stand in the spool twice, under one id.
+                let sent = batch
+                    .iter()
+                    .map(|entry| entry.id)
+                    .collect::<HashSet<_>>()
+                    .len();
                 let settled = self.spooler.settle(accepted, rejected).await;
                 // Sent again at once, the rest would fill the line of somebody who pays for it.
-                if settled == 0 || named < batch.len() {
-                    return Err(Failure::Unnamed(named, batch.len()));
+                if settled == 0 || named < sent {
+                    return Err(Failure::Unnamed(named, sent));
                 }
                 Ok(())
             }
@@ -148,7 +217,9 @@ impl Repository {
                 let ids = batch
                     .iter()
                     .map(|entry| (ResultId::from_bytes(entry.id), reason.clone()));
-                self.spooler.settle(Vec::new(), ids.collect()).await;
+                if self.spooler.settle(Vec::new(), ids.collect()).await == 0 {
+                    return Err(Failure::Unnamed(0, 1));
+                }
                 self.most = BATCH_RECORDS;
                 Ok(())
             }
@@ -158,7 +229,7 @@ impl Repository {
 
     /// Waits for the next time to send.
     async fn until_next(&mut self) {
-        let timing = self.upload.borrow_and_update().clone();
+        let timing = self.upload.borrow_and_update().timing.clone();
         let now = clock::now();
         let slot = timing.next(now, self.started);
         let Some(at) = slot.map(|slot| timing.fire_at(slot, random::seed())) else {

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::random;
 use glimpse_model::configuration::Configuration;
 use glimpse_model::read::Refused;
-use glimpse_model::time::Timestamp;
+use glimpse_model::time::{SECOND, Timestamp};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
@@ -113,7 +113,8 @@ impl Supervisor {
                     match news {
                         // Somebody is at work over there; what comes next should not have to wait.
                         News::Some => SHORTEST_PAUSE,
-                        News::None => self.until_next(began, now),
+                        News::None if self.was_held(began, now) => SHORTEST_PAUSE,
+                        News::None => self.until_next(now),
                     }
                 }
                 Err(failure) => {
@@ -163,12 +164,13 @@ impl Supervisor {
         self.tell(Heard::Contact(self.contact.clone())).await;
 
         // Before anything is known, ask without waiting; then wait for what is new.
-        let news = if self.instructions_tag.is_none() {
+        let wait = self.configuration.wait_s;
+        let news = if self.instructions_tag.is_none() || wait == 0 {
             self.instructions(0).await?
         } else {
             News::None
         };
-        match self.configuration.wait_s {
+        match wait {
             0 => Ok(news),
             wait => self.instructions(wait).await,
         }
@@ -195,14 +197,20 @@ impl Supervisor {
         }
     }
 
-    /// Time from `now` to the next pull after the one that `began`, by the configured timing: a round
-    /// that was held open for longer than that is followed by the next at once. A timing that has
-    /// ended falls back to the default, so that the agent stays reachable.
-    fn until_next(&self, began: Timestamp, now: Timestamp) -> Duration {
+    /// Whether the supervisor held the last round open as it was asked to: then the next may follow
+    /// at once, and there is always one waiting for what is new.
+    fn was_held(&self, began: Timestamp, now: Timestamp) -> bool {
+        let wait = i64::from(self.configuration.wait_s) * SECOND;
+        wait > 0 && now.since(began) >= wait / 2
+    }
+
+    /// Time from `now` to the next pull by the configured timing. A timing that has ended falls back
+    /// to the default, so that the agent stays reachable.
+    fn until_next(&self, now: Timestamp) -> Duration {
         let timing = &self.configuration.pull;
         let fallback = Configuration::default().pull;
         let next = |timing: &glimpse_model::timing::Timing| {
-            let slot = timing.next(began, self.started)?;
+            let slot = timing.next(now, self.started)?;
             Some(timing.fire_at(slot, random::seed()))
         };
         next(timing)
