@@ -28,6 +28,7 @@ use nix::sys::stat::Mode;
 use ring::rand::SystemRandom;
 use rustls::ClientConfig;
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,12 +45,23 @@ pub fn identity_store(settings: &Settings) -> Store {
     Store::new(settings.controller.state_dir.join("identity"))
 }
 
-/// Reads the settings and logs what has no effect.
+/// Where the settings are unless the command line names another file.
+pub const SETTINGS: &str = "/etc/config/glimpse";
+
+/// Reads the settings and logs what has no effect. Where nobody named a file and there is none, the
+/// defaults hold.
 ///
 /// # Errors
 /// Section, option and value at fault.
 pub fn settings(config: &Path) -> Result<Settings> {
-    let (settings, warnings) = uci::load(config)?;
+    let (settings, warnings) = match uci::load(config) {
+        Err(uci::Error::Read { source, .. })
+            if source.kind() == io::ErrorKind::NotFound && config == Path::new(SETTINGS) =>
+        {
+            (Settings::default(), Vec::new())
+        }
+        read => read?,
+    };
     logger::start(settings.log.level);
     for warning in warnings {
         log::warn!("{}: {warning}", config.display());

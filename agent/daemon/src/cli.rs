@@ -138,7 +138,12 @@ fn ask(
                 socket::AskError::NoDaemon(..) => Exit::Unreachable,
                 socket::AskError::Refused(_) => Exit::Failed,
             },
-            line: error.to_string(),
+            line: match error {
+                socket::AskError::NoDaemon(..) => {
+                    format!("{error}; start one with: glimpse-agent daemon")
+                }
+                socket::AskError::Refused(_) => error.to_string(),
+            },
         })?;
     if json {
         print_json(&answer)

@@ -1,19 +1,25 @@
-//! The one function that lets instructions pass: whatever asks agents to send packets is judged here
-//! by what the whole fleet would then send to each target.
+//! The one function that lets instructions pass, [`Tally::admit`]: whatever asks agents to send packets
+//! is judged there by what the whole fleet would then send to each target. New instructions come to it
+//! by [`additions`], agents that enrol after an instruction was given by [`newcomers`].
 //!
 //! Pure: what stands, the limits and the moment are arguments.
 
 mod demand;
+mod judge;
 mod opt_out;
 #[cfg(test)]
 mod tests;
 
 pub use demand::{Load, Target};
+pub use judge::{additions, newcomers, stored};
 pub use opt_out::OptOuts;
 
 use demand::Demand;
 use glimpse_model::time::Timestamp;
 use std::collections::BTreeMap;
+
+/// A fleet at its limit stays there however its rates are added up.
+const ROUNDING: f64 = 1.0 + 1e-12;
 
 /// What all agents together may send to one target.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,46 +69,68 @@ pub enum Refused {
     },
 }
 
-/// Judges `new` beside what stands.
-///
-/// # Errors
-/// [`Refused`] for the first target over a limit, in the order of the targets.
-pub fn admit(
-    standing: &[Load<'_>],
-    new: &Load<'_>,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<(), Refused> {
-    let mut targets = new.instruction.tasks.iter().filter_map(Target::of_task);
-    if let Some(target) = targets.find(|target| limits.opt_outs.covers(target)) {
-        return Err(Refused::OptedOut { target });
+impl Refused {
+    /// The target that would get too much.
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::OptedOut { target }
+            | Self::RunsPerHour { target, .. }
+            | Self::PacketsPerSecond { target, .. } => target,
+        }
     }
-    let mut total: BTreeMap<Target, Demand> = new.demands(now);
-    for load in standing {
+}
+
+/// What each target gets of the whole fleet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    total: BTreeMap<Target, Demand>,
+}
+
+impl Tally {
+    /// Counts what stands.
+    pub fn add(&mut self, load: &Load<'_>, now: Timestamp) {
         for (target, demand) in load.demands(now) {
-            // What the new one does not touch is not made worse by it.
-            if let Some(sum) = total.get_mut(&target) {
-                sum.add(demand);
+            self.total.entry(target).or_default().add(demand);
+        }
+    }
+
+    /// Judges `new` beside what was counted, and counts it when it passes. What it does not touch is
+    /// not made worse by it.
+    ///
+    /// # Errors
+    /// [`Refused`] for the first target over a limit, in the order of the targets.
+    pub fn admit(
+        &mut self,
+        new: &Load<'_>,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let mut targets = new.instruction.tasks.iter().filter_map(Target::of_task);
+        if let Some(target) = targets.find(|target| limits.opt_outs.covers(target)) {
+            return Err(Refused::OptedOut { target });
+        }
+        for (target, mut demand) in new.demands(now) {
+            if let Some(standing) = self.total.get(&target) {
+                demand.add(*standing);
+            }
+            if demand.runs_per_hour > limits.runs_per_hour * ROUNDING {
+                return Err(Refused::RunsPerHour {
+                    target,
+                    rate: rounded(demand.runs_per_hour),
+                    limit: limits.runs_per_hour,
+                });
+            }
+            if demand.packets_per_second > limits.packets_per_second * ROUNDING {
+                return Err(Refused::PacketsPerSecond {
+                    target,
+                    rate: rounded(demand.packets_per_second),
+                    limit: limits.packets_per_second,
+                });
             }
         }
+        self.add(new, now);
+        Ok(())
     }
-    for (target, demand) in total {
-        if demand.runs_per_hour > limits.runs_per_hour {
-            return Err(Refused::RunsPerHour {
-                target,
-                rate: rounded(demand.runs_per_hour),
-                limit: limits.runs_per_hour,
-            });
-        }
-        if demand.packets_per_second > limits.packets_per_second {
-            return Err(Refused::PacketsPerSecond {
-                target,
-                rate: rounded(demand.packets_per_second),
-                limit: limits.packets_per_second,
-            });
-        }
-    }
-    Ok(())
 }
 
 /// One decimal is enough to see what is wrong.

@@ -6,10 +6,12 @@
 //!           ├─ admin listener ─▶ admin
 //!           ├─ revocations: follows the database, so that the command line revokes a running server's agents
 //!           ├─ publication: computes every interval
+//!           ├─ withheld instructions: given as soon as the limits leave room
 //!           └─ server certificate: renewed in time
 //! ```
 
 use crate::admin::Metrics;
+use crate::caller::Shares;
 use crate::config::Config;
 use crate::error::Problem;
 use crate::listener::{Bounds, Gate, Listener, Transport};
@@ -19,7 +21,7 @@ use crate::pki::{
 };
 use crate::repository::Repository;
 use crate::supervisor::Seen;
-use crate::{admin, alto, clock, enrolment, repository, supervisor};
+use crate::{admin, admission, alto, clock, enrolment, repository, supervisor};
 use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::http::StatusCode;
@@ -39,6 +41,8 @@ mod tests;
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the server certificate is looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_hours(1);
+/// How often withheld instructions are judged again: time makes room, and so does a new configuration.
+const WITHHELD_CHECK: Duration = Duration::from_mins(1);
 /// After a fault of the database, before it is asked again.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 
@@ -83,6 +87,7 @@ pub struct Shared {
     pub metrics: Metrics,
     pub(crate) repository: Repository,
     pub(crate) seen: Seen,
+    pub(crate) polls: Shares,
     pub(crate) publication: ArcSwapOption<alto::Published>,
     pub(crate) stop: watch::Receiver<bool>,
     clock: Clock,
@@ -112,6 +117,7 @@ impl Shared {
             pki,
             metrics: Metrics::default(),
             seen: Seen::default(),
+            polls: Shares::default(),
             publication: ArcSwapOption::empty(),
             stop,
             clock,
@@ -186,6 +192,7 @@ impl Running {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let options = Options {
             max_bytes: config.database_max_bytes,
+            judge: admission::newcomers(config.limits.clone()),
             ..Options::default()
         };
         let opened = Sqlite::open(&config.database, &options).await;
@@ -251,6 +258,7 @@ impl Running {
             follow(Arc::clone(&shared), revocations),
         );
         spawn_until(&mut tasks, &stopped, publish(Arc::clone(&shared)));
+        spawn_until(&mut tasks, &stopped, release(Arc::clone(&shared)));
         spawn_until(
             &mut tasks,
             &stopped,
@@ -322,6 +330,18 @@ async fn follow(shared: Arc<Shared>, revocations: Revocations) {
                 tokio::time::sleep(AFTER_FAULT).await;
             }
         }
+    }
+}
+
+/// Gives agents what was withheld from them as soon as there is room.
+async fn release(shared: Arc<Shared>) {
+    loop {
+        match shared.store.release_withheld(shared.now()).await {
+            Ok(0) => {}
+            Ok(released) => tracing::info!(released, "withheld instructions are given"),
+            Err(error) => tracing::warn!(error = %error, "cannot judge what is withheld"),
+        }
+        tokio::time::sleep(WITHHELD_CHECK).await;
     }
 }
 

@@ -1,5 +1,9 @@
 //! Which agent asks: known by its certificate alone, and looked up at each request.
 
+mod shares;
+
+pub(crate) use shares::{Share, Shares};
+
 use crate::app::Shared;
 use crate::error::Problem;
 use crate::listener::Peer;

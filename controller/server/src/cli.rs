@@ -13,6 +13,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+use crate::admission;
 use crate::config::{self, Config, ConfigError};
 use clap::{Args, Parser, Subcommand};
 use glimpse_store::{Options, Sqlite};
@@ -119,6 +120,7 @@ fn load(path: &Path) -> Result<Config, CliError> {
 async fn open(config: &Config) -> Result<Sqlite, CliError> {
     let options = Options {
         max_bytes: config.database_max_bytes,
+        judge: admission::newcomers(config.limits.clone()),
         readers: 2,
         ..Options::default()
     };

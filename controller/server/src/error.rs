@@ -10,6 +10,8 @@ use serde::Serialize;
 
 /// Seconds after which a full or busy repository is asked again.
 const RETRY_BUSY_S: u32 = 2;
+/// Requests that are held open end by themselves.
+const RETRY_CROWDED_S: u32 = 30;
 /// A full disk is not mended by waiting a moment.
 const RETRY_FULL_S: u32 = 60;
 
@@ -105,6 +107,9 @@ impl From<SupervisorError> for Problem {
             }
             SupervisorError::Unknown | SupervisorError::Revoked => {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
+            }
+            SupervisorError::Crowded => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).after(RETRY_CROWDED_S)
             }
             SupervisorError::Store(error) => error.into(),
         }

@@ -9,10 +9,12 @@
 //! - What a call acknowledges is durable: the answer comes after COMMIT with `synchronous=FULL`.
 //! - Results are idempotent by their id, and rows of results are written once.
 //! - Several processes may work on one database; [`Store::changed`] tells of each other's writes.
+//! - What was there before an agent reaches it only as far as the [`Judge`] lets it.
 //! - The crate knows no HTTP and no clock: points in time are arguments.
 
 mod error;
 mod figures;
+mod judge;
 mod row;
 mod sqlite;
 mod store;
@@ -21,10 +23,11 @@ mod suite;
 
 pub use error::Error;
 pub use figures::Figures;
+pub use judge::{Admit, Gate, Judge};
 pub use row::{
-    Agent, Audience, Certificate, Enrolment, Filter, Grant, Ingest, Labels, NewInstruction,
-    NewResult, NewToken, PingRow, ResultRow, Standing, StoredInstruction, TokenFault, TokenHash,
-    Visible,
+    Agent, Audience, Certificate, Enrolled, Enrolment, Filter, Grant, Ingest, Labels,
+    NewInstruction, NewResult, NewToken, PingRow, ResultRow, Standing, StoredInstruction,
+    TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 pub use sqlite::{Options, Sqlite};
-pub use store::{Addition, Admit, Health, Pending, Rows, Store};
+pub use store::{Addition, Health, Pending, Rows, Store};

@@ -94,8 +94,39 @@ pub struct Enrolment {
     pub at: Timestamp,
 }
 
+/// An agent that has enrolled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The agent.
+    pub agent: Agent,
+    /// Instructions in force that cover a new agent and that it is not told of.
+    pub withheld: Vec<Withheld>,
+}
+
+/// Why an agent is not told of an instruction that covers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withholding {
+    /// The target that would get too much, or none at all.
+    pub target: String,
+    /// What it would come to, in the judge's own words.
+    pub reason: String,
+}
+
+/// An instruction in force that an agent it covers is not told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The instruction.
+    pub instruction: InstructionId,
+    /// The target that would have got too much.
+    pub target: String,
+    /// What it would have come to when the agent enrolled.
+    pub reason: String,
+    /// Since when: the agent's enrolment.
+    pub at: Timestamp,
+}
+
 /// Whom an instruction is for: everybody when both lists are empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Audience {
     /// Agents by id.
     pub agents: Vec<AgentId>,
@@ -107,6 +138,11 @@ impl Audience {
     /// Whether it is for everybody.
     pub fn is_everybody(&self) -> bool {
         self.agents.is_empty() && self.groups.is_empty()
+    }
+
+    /// Whether an agent of this group is of it without being named.
+    pub(crate) fn takes_in(&self, group: Option<&str>) -> bool {
+        self.is_everybody() || group.is_some_and(|group| self.groups.iter().any(|g| g == group))
     }
 }
 
@@ -132,19 +168,23 @@ pub struct StoredInstruction {
     pub document: String,
     /// Whom it is for.
     pub audience: Audience,
-    /// Agents it reaches now, revoked ones left out.
+    /// Agents that are told of it, or were when it was taken back; revoked ones left out.
     pub reach: u64,
+    /// Agents that it covers and that are not told of it; revoked ones left out.
+    pub withheld: u64,
     /// When it was given.
     pub created: Timestamp,
     /// When it was taken back, if it was.
     pub cancelled: Option<Timestamp>,
 }
 
-/// What an addition is judged by: what stands, and how far each new instruction would reach.
+/// What is judged by: what stands and, for an addition, how far each new instruction would reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Instructions in force, and those that were taken back within the last hour.
     pub instructions: Vec<StoredInstruction>,
+    /// Of the agents each of these reaches, in their order, those first told within the last hour.
+    pub told_lately: Vec<u64>,
     /// Agents each of the new instructions reaches, in their order.
     pub reach: Vec<u64>,
     /// Instructions that the agent with the most of them would have afterwards.

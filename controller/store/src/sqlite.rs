@@ -8,12 +8,13 @@ mod result;
 #[cfg(test)]
 mod tests;
 mod token;
+mod withheld;
 mod writer;
 
 use crate::{
-    Addition, Admit, Agent, Certificate, Enrolment, Error, Filter, Grant, Health, Ingest,
-    NewInstruction, NewResult, NewToken, Pending, PingRow, ResultRow, Rows, Store,
-    StoredInstruction, TokenFault, TokenHash, Visible,
+    Addition, Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Health, Ingest,
+    Judge, NewInstruction, NewResult, NewToken, Pending, PingRow, ResultRow, Rows, Store,
+    StoredInstruction, TokenFault, TokenHash, Visible, Withheld,
 };
 use changes::Changes;
 use glimpse_model::id::{AgentId, InstructionId};
@@ -42,6 +43,8 @@ pub struct Options {
     pub readers: u32,
     /// Upper bound of the database file in bytes; above it callers hear [`Error::Full`].
     pub max_bytes: Option<u64>,
+    /// Decides what agents are told of that was there before them. The default lets nothing pass.
+    pub judge: Judge,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             queue: 256,
             readers: 4,
             max_bytes: None,
+            judge: Judge::default(),
         }
     }
 }
@@ -61,6 +65,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: SqlitePool,
     changes: Changes,
+    judge: Judge,
 }
 
 impl Sqlite {
@@ -111,18 +116,32 @@ impl Sqlite {
             writer: Writer::start(connection, options.queue),
             readers,
             changes: Changes::start(watcher),
+            judge: options.judge.clone(),
         })
     }
 }
 
 fn migrations() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "repository".into(),
-        MigrationType::Simple,
-        include_str!("../migrations/sqlite/0001_repository.sql").into_sql_str(),
-        false,
-    )])
+    let steps = [
+        (
+            "repository",
+            include_str!("../migrations/sqlite/0001_repository.sql"),
+        ),
+        (
+            "withheld",
+            include_str!("../migrations/sqlite/0002_withheld.sql"),
+        ),
+    ];
+    let migrations = (1..).zip(steps).map(|(version, (name, sql))| {
+        Migration::new(
+            version,
+            name.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 impl Store for Sqlite {
@@ -138,9 +157,10 @@ impl Store for Sqlite {
         })
     }
 
-    fn enrol(&self, enrolment: Enrolment) -> Pending<'_, Result<Agent, TokenFault>> {
+    fn enrol(&self, enrolment: Enrolment) -> Pending<'_, Result<Enrolled, TokenFault>> {
+        let judge = self.judge.clone();
         self.writer
-            .write(move |c| Box::pin(async move { token::enrol(c, &enrolment).await }))
+            .write(move |c| Box::pin(async move { token::enrol(c, &enrolment, &judge).await }))
     }
 
     fn renew(&self, agent: AgentId, certificate: Certificate) -> Pending<'_, bool> {
@@ -164,10 +184,11 @@ impl Store for Sqlite {
     }
 
     fn revoke(&self, id: AgentId, at: Timestamp) -> Pending<'_, Option<Agent>> {
+        let judge = self.judge.clone();
         Box::pin(async move {
             let revoked = self
                 .writer
-                .write(move |c| Box::pin(async move { agent::revoke(c, &id, at).await }))
+                .write(move |c| Box::pin(async move { agent::revoke(c, &id, at, &judge).await }))
                 .await;
             self.changes.look();
             revoked
@@ -207,13 +228,50 @@ impl Store for Sqlite {
     }
 
     fn cancel_instruction(&self, id: InstructionId, at: Timestamp) -> Pending<'_, bool> {
+        let judge = self.judge.clone();
         Box::pin(async move {
             let cancelled = self
                 .writer
-                .write(move |c| Box::pin(async move { instruction::cancel(c, &id, at).await }))
+                .write(move |c| {
+                    Box::pin(async move { instruction::cancel(c, &id, at, &judge).await })
+                })
                 .await;
             self.changes.look();
             cancelled
+        })
+    }
+
+    fn release_withheld(&self, at: Timestamp) -> Pending<'_, u64> {
+        let judge = self.judge.clone();
+        Box::pin(async move {
+            // Nothing is written, and no writer waited for, where nothing is withheld.
+            let mut reader = self.readers.acquire().await?;
+            if !withheld::any(&mut reader).await? {
+                return Ok(0);
+            }
+            drop(reader);
+            let released = self
+                .writer
+                .write(move |c| {
+                    Box::pin(async move {
+                        let released = withheld::release(c, &judge, at).await?;
+                        if released > 0 {
+                            changes::count_up(c).await?;
+                        }
+                        Ok(released)
+                    })
+                })
+                .await;
+            self.changes.look();
+            released
+        })
+    }
+
+    fn withheld_from(&self, agent: &AgentId) -> Pending<'_, Vec<Withheld>> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            withheld::from(&mut reader, &agent).await
         })
     }
 
@@ -229,7 +287,7 @@ impl Store for Sqlite {
         Box::pin(async move {
             let mut reader = self.readers.acquire().await?;
             let since = if with_cancelled { i64::MIN } else { i64::MAX };
-            instruction::standing(&mut reader, since).await
+            instruction::since(&mut reader, since).await
         })
     }
 

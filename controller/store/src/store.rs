@@ -1,8 +1,9 @@
 //! What every database must do, the same way.
 
 use crate::{
-    Agent, Certificate, Enrolment, Error, Filter, Grant, Ingest, NewInstruction, NewResult,
-    NewToken, PingRow, ResultRow, Standing, StoredInstruction, TokenFault, TokenHash, Visible,
+    Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Ingest, NewInstruction,
+    NewResult, NewToken, PingRow, ResultRow, StoredInstruction, TokenFault, TokenHash, Visible,
+    Withheld,
 };
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -12,10 +13,6 @@ use tokio::sync::mpsc;
 
 /// A call under way. Dropping it does not undo a write that was handed over.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
-
-/// Judges an addition within its transaction, so that two additions never pass side by side.
-pub type Admit =
-    Box<dyn FnOnce(&Standing) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send>;
 
 /// What became of an addition of instructions: all of them are stored, or none.
 #[derive(Debug)]
@@ -74,7 +71,9 @@ pub trait Store: Send + Sync + 'static {
     fn token(&self, hash: TokenHash, now: Timestamp) -> Pending<'_, Result<Grant, TokenFault>>;
 
     /// Uses up a token and writes its agent, in one step: of two who try at once, one succeeds.
-    fn enrol(&self, enrolment: Enrolment) -> Pending<'_, Result<Agent, TokenFault>>;
+    /// In the same step the store's [`crate::Judge`] decides which of the instructions in force that
+    /// cover a new agent it is told of; the others are withheld.
+    fn enrol(&self, enrolment: Enrolment) -> Pending<'_, Result<Enrolled, TokenFault>>;
 
     /// Notes the new certificate of an agent; false when the agent is not known or revoked.
     fn renew(&self, agent: AgentId, certificate: Certificate) -> Pending<'_, bool>;
@@ -85,7 +84,8 @@ pub trait Store: Send + Sync + 'static {
     /// All agents by id, revoked ones too.
     fn agents(&self) -> Pending<'_, Vec<Agent>>;
 
-    /// Shuts an agent out; `None` when there is no such agent. The first time counts.
+    /// Shuts an agent out; `None` when there is no such agent. The first time counts. What is
+    /// withheld from others is judged again in the same step.
     fn revoke(&self, id: AgentId, at: Timestamp) -> Pending<'_, Option<Agent>>;
 
     /// Notes that an agent was heard of. Not awaited, and dropped when the writer is busy.
@@ -100,8 +100,16 @@ pub trait Store: Send + Sync + 'static {
     /// Stores instructions if `admit` lets them; all or none.
     fn add_instructions(&self, new: Vec<NewInstruction>, admit: Admit) -> Pending<'_, Addition>;
 
-    /// Takes an instruction back; false when there is none of this id in force.
+    /// Takes an instruction back; false when there is none of this id in force. What is withheld of
+    /// others is judged again in the same step, what waits longest first.
     fn cancel_instruction(&self, id: InstructionId, at: Timestamp) -> Pending<'_, bool>;
+
+    /// Judges what is withheld again, since time makes room too; gives how much of it agents are
+    /// told from now on.
+    fn release_withheld(&self, at: Timestamp) -> Pending<'_, u64>;
+
+    /// Instructions in force that cover an agent and that it is not told of, what waits longest first.
+    fn withheld_from(&self, agent: &AgentId) -> Pending<'_, Vec<Withheld>>;
 
     /// An instruction by its id, in force or not.
     fn instruction(&self, id: &InstructionId) -> Pending<'_, Option<StoredInstruction>>;

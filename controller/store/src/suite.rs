@@ -1,6 +1,9 @@
-//! What every engine must do; each engine's tests call [`all`] with empty stores.
+//! What every engine must do; each engine's tests call [`all`] with empty stores that have the judge
+//! [`newcomers::judge`].
 
 #![allow(clippy::unwrap_used)]
+
+pub(crate) mod newcomers;
 
 use crate::{
     Addition, Admit, Audience, Certificate, Enrolment, Figures, Filter, Ingest, NewInstruction,
@@ -93,6 +96,7 @@ pub(crate) async fn all(store: &dyn Store) {
     results_are_idempotent(store).await;
     results_come_out(store).await;
     announcements(store).await;
+    newcomers::pass_the_judge(store).await;
     closed_stores_say_so(store).await;
 }
 
@@ -127,7 +131,7 @@ async fn agents_come_back_and_are_shut_out(store: &dyn Store) {
     // The token is for one agent and admits no other.
     assert!(store.enrol(enrolment(3, "other")).await.unwrap().is_err());
     let back = store.enrol(enrolment(3, "home")).await.unwrap().unwrap();
-    assert_eq!(back.certificate.serial, "03");
+    assert_eq!(back.agent.certificate.serial, "03");
 
     let renewed = Certificate {
         serial: "ff".into(),

@@ -50,7 +50,7 @@ fn usage<T>(line: &str) -> Result<T, Usage> {
 /// Parses the words, the first of which is the program's name.
 pub(super) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Usage> {
     let mut parser = lexopt::Parser::from_iter(words);
-    let mut config = PathBuf::from("/etc/config/glimpse");
+    let mut config = PathBuf::from(crate::app::SETTINGS);
     let mut json = false;
     let mut last = None;
     let mut enrol = Enrol::default();

@@ -2,10 +2,12 @@
 
 use super::arguments::Enrol;
 use super::{Exit, Failure, print, print_json};
+use crate::local::uci::Settings;
 use crate::uplink::enrol::{self, EnrolError, FirstContact};
 use crate::{app, files};
 use glimpse_model::time::{SECOND, Timestamp};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -41,9 +43,32 @@ pub(super) async fn run(request: Enrol, config: &Path, json: bool) -> Result<Exi
         );
     }
     print(&format!(
-        "Enrolled as {} with {}; the certificate holds until {until} and renews itself.\n",
-        identity.agent_id, request.controller
+        "Enrolled as {} with {}; the certificate holds until {until} and renews itself.\n{}",
+        identity.agent_id,
+        request.controller,
+        next_steps(&settings, &request.controller, config)
     ))
+}
+
+/// What is still missing for the agent to take part.
+fn next_steps(settings: &Settings, url: &str, config: &Path) -> String {
+    let mut lines = String::new();
+    if settings.controller.url.as_deref() != Some(url.trim_end_matches('/')) {
+        let _ = writeln!(
+            lines,
+            "config controller 'controller'\n\toption url '{url}'"
+        );
+    }
+    if !settings.consent.enabled {
+        let _ = writeln!(lines, "config consent 'consent'\n\toption enabled '1'");
+    }
+    if lines.is_empty() {
+        return "Next: glimpse-agent daemon\n".to_owned();
+    }
+    format!(
+        "To take part, {} must say this too; then: glimpse-agent daemon\n{lines}",
+        config.display()
+    )
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {

@@ -122,6 +122,11 @@ fn describe(record: &Record, target: &str, kind: &str) -> String {
         }
         _ => text.push_str("no round trip: nothing came back\n"),
     }
+    if kind == "Udp" && received < sent {
+        text.push_str(
+            "note: few hosts answer every UDP packet; type=Icmp tells loss from silence\n",
+        );
+    }
     if !record.error.is_empty() {
         let _ = writeln!(text, "note: {}", record.error);
     }

@@ -132,9 +132,8 @@ impl Load<'_> {
                 .filter(|number| number.is_finite() && *number >= 0.0)
                 .unwrap_or(default)
         };
-        // A group that has no agent yet will have one.
         #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 agents")]
-        let agents = self.agents.max(1) as f64;
+        let agents = self.agents as f64;
         let timing = &self.instruction.timing;
         #[expect(
             clippy::cast_precision_loss,

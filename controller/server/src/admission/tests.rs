@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use glimpse_model::id::InstructionId;
 use glimpse_model::instruction::Instruction;
 use glimpse_model::read::Cursor;
 use glimpse_model::time::SECOND;
+use glimpse_store::{Audience, Standing, StoredInstruction};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -23,6 +25,20 @@ fn instruction(timing: &Value, options: &Value) -> Instruction {
     let value = json!({"id": "i", "timing": timing,
         "task": {"id": "t", "method": "ping", "options": options}});
     Instruction::read(&Cursor::root(&value), &|_| Ok(())).unwrap()
+}
+
+/// Judges `new` beside what stands.
+fn admit(
+    standing: &[Load<'_>],
+    new: &Load<'_>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let mut tally = Tally::default();
+    for load in standing {
+        tally.add(load, now);
+    }
+    tally.admit(new, limits, now)
 }
 
 fn load(instruction: &Instruction, agents: u64) -> Load<'_> {
@@ -173,6 +189,98 @@ fn opt_outs_hold_for_names_below_and_prefixes() {
     for bad in ["", "192.0.2.0/33", "example.org/24", "::/129"] {
         assert!(OptOuts::new(&[bad]).is_err(), "{bad}");
     }
+}
+
+fn row(id: &str, given: Timestamp, reach: u64, withheld: u64) -> StoredInstruction {
+    StoredInstruction {
+        id: InstructionId::new(id).unwrap(),
+        document: String::new(),
+        audience: Audience::default(),
+        reach,
+        withheld,
+        created: given,
+        cancelled: None,
+    }
+}
+
+fn standing(rows: Vec<(StoredInstruction, &Instruction, u64)>) -> Standing {
+    let told_lately = rows.iter().map(|(_, _, lately)| *lately).collect();
+    let instructions = rows.into_iter().map(|(row, instruction, _)| {
+        let document = serde_json::to_string(instruction).unwrap();
+        StoredInstruction { document, ..row }
+    });
+    Standing {
+        instructions: instructions.collect(),
+        told_lately,
+        ..Standing::default()
+    }
+}
+
+#[test]
+fn newcomers_fill_what_the_limits_leave_and_no_more() {
+    let every_10_s = periodic(10_000);
+    let elsewhere = instruction(
+        &json!({"periodic": {"interval": 10_000}}),
+        &json!({"host": "198.51.100.2"}),
+    );
+    let out = instruction(&json!({"immediate": {}}), &json!({"host": "example.org"}));
+    // 360 runs an hour each: eight are told, those it is withheld from do not count.
+    let standing = standing(vec![
+        (row("a", now(), 5, 100), &every_10_s, 0),
+        (row("b", now(), 3, 0), &every_10_s, 0),
+        (row("c", now(), 0, 0), &elsewhere, 0),
+        (row("d", now(), 0, 0), &out, 0),
+    ]);
+    let mut gate = newcomers(limits()).gate(&standing, now());
+    assert_eq!(gate(0), Ok(()));
+    assert_eq!(gate(1), Ok(()));
+    for place in [0, 1, 0] {
+        let withholding = gate(place).unwrap_err();
+        assert_eq!(withholding.target, "198.51.100.1");
+        let said = "198.51.100.1: 3960 runs per hour over the fleet, the limit is 3600";
+        assert!(withholding.reason.starts_with(said), "{withholding:?}");
+    }
+    // A group without agents leaves all the room to its first.
+    for _ in 0..10 {
+        assert_eq!(gate(2), Ok(()));
+    }
+    assert!(gate(2).is_err());
+    assert_eq!(gate(3).unwrap_err().target, "example.org");
+    assert!(gate(4).is_err(), "there is no such instruction");
+}
+
+#[test]
+fn old_one_shots_count_for_the_hour_after_an_agent_is_told() {
+    let once = instruction(
+        &json!({"immediate": {}}),
+        &json!({"host": "h.example", "count": 1}),
+    );
+    let given = now().plus_micros(-7200 * SECOND);
+    let mut limits = limits();
+    limits.runs_per_hour = 10.0;
+    let passed = |lately| {
+        let standing = standing(vec![(row("a", given, 1000, 0), &once, lately)]);
+        let mut gate = newcomers(limits.clone()).gate(&standing, now());
+        (0..20).filter(|_| gate(0).is_ok()).count()
+    };
+    assert_eq!(passed(0), 10);
+    assert_eq!(passed(7), 3);
+    assert_eq!(passed(10), 0);
+}
+
+#[test]
+fn an_addition_counts_a_group_without_agents_as_one() {
+    let every_10_s = periodic(10_000);
+    let mut limits = limits();
+    limits.runs_per_hour = 720.0;
+    let verdict = |reach, withheld, new| {
+        let mut standing = standing(vec![(row("a", now(), reach, withheld), &every_10_s, 0)]);
+        standing.reach = vec![new];
+        additions(vec![every_10_s.clone()], limits.clone(), now())(&standing).is_ok()
+    };
+    assert!(verdict(0, 0, 0) && verdict(0, 0, 1) && verdict(1, 0, 0));
+    assert!(!verdict(0, 0, 2) && !verdict(2, 0, 0));
+    assert!(verdict(0, 5, 2), "nobody is told what is withheld from all");
 }
 
 proptest! {

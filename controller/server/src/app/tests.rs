@@ -100,3 +100,67 @@ async fn revocations_follow_the_database() {
     assert!(seen.await.is_ok());
     following.abort();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_withheld_is_given_when_the_limits_leave_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = made(directory.path()).await;
+    let enrol = async |store: &Sqlite, id: &str| {
+        let token = glimpse_store::NewToken {
+            hash: [id.as_bytes()[0]; 32],
+            agent: None,
+            group: None,
+            labels: glimpse_store::Labels::new(),
+            created: clock::now(),
+            expires: clock::now().plus_micros(60_000_000),
+        };
+        let enrolment = glimpse_store::Enrolment {
+            hash: token.hash,
+            agent: glimpse_model::id::AgentId::new(id).unwrap(),
+            certificate: glimpse_store::Certificate {
+                serial: "01".into(),
+                not_after: clock::now(),
+            },
+            at: clock::now(),
+        };
+        store.add_token(token).await.unwrap();
+        store.enrol(enrolment).await.unwrap().unwrap().withheld
+    };
+    let instruction = glimpse_store::NewInstruction {
+        id: glimpse_model::id::InstructionId::new("i").unwrap(),
+        document: serde_json::json!({"id": "i", "timing": {"periodic": {"interval": 10_000}},
+            "task": {"id": "t", "method": "ping", "options": {"host": "192.0.2.1"}}})
+        .to_string(),
+        audience: glimpse_store::Audience::default(),
+        created: clock::now(),
+    };
+
+    config.limits.runs_per_hour = 360.0;
+    let running = Running::start(config.clone()).await.unwrap();
+    let admit: glimpse_store::Admit = Box::new(|_| Ok(()));
+    let added = running.store.add_instructions(vec![instruction], admit);
+    added.await.unwrap();
+    assert_eq!(enrol(&running.store, "a").await, []);
+    let withheld = enrol(&running.store, "b").await;
+    assert!(withheld[0].reason.contains("720 runs per hour"));
+    running.stop().await;
+
+    config.limits.runs_per_hour = 720.0;
+    let running = Running::start(config).await.unwrap();
+    let b = glimpse_model::id::AgentId::new("b").unwrap();
+    let given = async {
+        while running
+            .store
+            .visible_to(&b)
+            .await
+            .unwrap()
+            .documents
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let given = tokio::time::timeout(Duration::from_secs(5), given).await;
+    assert!(given.is_ok(), "is still withheld");
+    running.stop().await;
+}

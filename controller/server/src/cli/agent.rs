@@ -6,9 +6,9 @@ use crate::clock;
 use crate::enrolment::Token;
 use crate::pki::Pki;
 use clap::{Args, Subcommand};
-use glimpse_model::id::AgentId;
+use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::{SECOND, Timestamp};
-use glimpse_store::{Agent, Labels, NewToken, Store};
+use glimpse_store::{Agent, Labels, NewToken, Store, Withheld};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -258,6 +258,26 @@ struct Detail<'a> {
     results: u64,
     capabilities: Option<Value>,
     capabilities_time: Option<Timestamp>,
+    withheld: Vec<WithheldRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct WithheldRow<'a> {
+    instruction: &'a InstructionId,
+    target: &'a str,
+    reason: &'a str,
+    since: Timestamp,
+}
+
+impl<'a> From<&'a Withheld> for WithheldRow<'a> {
+    fn from(withheld: &'a Withheld) -> Self {
+        Self {
+            instruction: &withheld.instruction,
+            target: &withheld.target,
+            reason: &withheld.reason,
+            since: withheld.at,
+        }
+    }
 }
 
 impl Show {
@@ -267,6 +287,7 @@ impl Show {
         let agent = found(store.agent(&id).await?, &id)?;
         let announced = store.capabilities(&id).await?;
         let results = store.count_results(Some(&id)).await?;
+        let withheld = store.withheld_from(&id).await?;
         store.close().await?;
         let (capabilities, capabilities_time) = match announced {
             Some((text, at)) => (serde_json::from_str::<Value>(&text).ok(), Some(at)),
@@ -278,6 +299,7 @@ impl Show {
                 results,
                 capabilities,
                 capabilities_time,
+                withheld: withheld.iter().map(WithheldRow::from).collect(),
             })?);
         }
         let now = clock::now();
@@ -301,6 +323,14 @@ impl Show {
             ("methods", methods),
         ] {
             writeln!(output.out, "{name:12} {value}")?;
+        }
+        for row in &withheld {
+            let since = ago(Some(row.at), now);
+            writeln!(
+                output.out,
+                "{:12} {} since {since}: {}",
+                "withheld", row.instruction, row.reason
+            )?;
         }
         Ok(())
     }

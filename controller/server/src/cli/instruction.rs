@@ -3,17 +3,14 @@
 use super::agent::{agent_id, group_name};
 use super::output::{Output, ago};
 use super::{CliError, Place, open};
-use crate::admission::{self, Load, Target};
+use crate::admission::{self, Target};
 use crate::clock;
-use crate::config::Config;
 use clap::{Args, Subcommand};
 use glimpse_model::id::{AgentId, InstructionId};
-use glimpse_model::instruction::{Instruction, InstructionSet, MAX_INSTRUCTIONS};
+use glimpse_model::instruction::{Instruction, InstructionSet};
 use glimpse_model::read::{self, Cursor};
 use glimpse_model::time::Timestamp;
-use glimpse_store::{
-    Addition, Admit, Audience, NewInstruction, Standing, Store, StoredInstruction,
-};
+use glimpse_store::{Addition, Audience, NewInstruction, Store, StoredInstruction};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Read;
@@ -91,52 +88,6 @@ fn parse(bytes: &[u8]) -> Result<Vec<Instruction>, CliError> {
     }
 }
 
-fn stored(document: &str) -> Result<Instruction, read::Refused> {
-    Instruction::read(
-        &Cursor::root(&read::json(document.as_bytes())?),
-        &|_| Ok(()),
-    )
-}
-
-/// The judge of an addition: the controller's one admission function, one new instruction after the
-/// other, each beside what stands and what was let pass before it.
-fn judge(new: Vec<Instruction>, config: &Config, now: Timestamp) -> Admit {
-    let limits = config.limits.clone();
-    Box::new(move |standing: &Standing| {
-        if standing.most_per_agent > MAX_INSTRUCTIONS as u64 {
-            return Err(format!(
-                "an agent takes at most {MAX_INSTRUCTIONS} instructions; cancel some first"
-            )
-            .into());
-        }
-        let known: Vec<(Instruction, &StoredInstruction)> = standing
-            .instructions
-            .iter()
-            .filter_map(|known| Some((stored(&known.document).ok()?, known)))
-            .collect();
-        let mut loads: Vec<Load<'_>> = known
-            .iter()
-            .map(|(instruction, known)| Load {
-                instruction,
-                agents: known.reach,
-                given: known.created,
-                cancelled: known.cancelled,
-            })
-            .collect();
-        for (instruction, agents) in new.iter().zip(&standing.reach) {
-            let load = Load {
-                instruction,
-                agents: *agents,
-                given: now,
-                cancelled: None,
-            };
-            admission::admit(&loads, &load, &limits, now)?;
-            loads.push(load);
-        }
-        Ok(())
-    })
-}
-
 #[derive(Serialize)]
 struct Added<'a> {
     id: &'a InstructionId,
@@ -190,8 +141,8 @@ impl Add {
             .collect::<Result<_, serde_json::Error>>()
             .map_err(CliError::failed)?;
         let store = open(&config).await?;
-        let judge = judge(instructions.clone(), &config, now);
-        let addition = store.add_instructions(new, judge).await?;
+        let admit = admission::additions(instructions.clone(), config.limits.clone(), now);
+        let addition = store.add_instructions(new, admit).await?;
         store.close().await?;
         let reach = match addition {
             Addition::Added(reach) => reach,
@@ -239,6 +190,7 @@ struct Row<'a> {
     agents: Vec<&'a str>,
     groups: &'a [String],
     reach: u64,
+    withheld: u64,
     created: Timestamp,
     cancelled: Option<Timestamp>,
     instruction: Option<Value>,
@@ -258,6 +210,7 @@ impl List {
                     agents: known.audience.agents.iter().map(AgentId::as_str).collect(),
                     groups: &known.audience.groups,
                     reach: known.reach,
+                    withheld: known.withheld,
                     created: known.created,
                     cancelled: known.cancelled,
                     instruction: serde_json::from_str(&known.document).ok(),
@@ -283,7 +236,7 @@ impl List {
 }
 
 fn row(known: &StoredInstruction, now: Timestamp) -> Vec<String> {
-    let (what, when) = stored(&known.document).map_or_else(
+    let (what, when) = admission::stored(&known.document).map_or_else(
         |refused| (refused.to_string(), String::new()),
         |instruction| {
             let tasks: Vec<String> = instruction
@@ -313,7 +266,10 @@ fn row(known: &StoredInstruction, now: Timestamp) -> Vec<String> {
         } else {
             names.join(" ")
         },
-        known.reach.to_string(),
+        match known.withheld {
+            0 => known.reach.to_string(),
+            withheld => format!("{} ({withheld} withheld)", known.reach),
+        },
         ago(Some(known.created), now),
     ]
 }

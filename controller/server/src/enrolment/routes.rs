@@ -5,10 +5,11 @@ use crate::app::Shared;
 use crate::body;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::listener::Peer;
 use crate::pki::MAX_REQUEST_BYTES;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,6 +30,7 @@ async fn cacerts(State(shared): State<Arc<Shared>>) -> Result<Response, Problem>
 
 async fn simpleenroll(
     State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -36,7 +38,7 @@ async fn simpleenroll(
     let token = basic_password(&headers).ok_or(EnrolmentError::NoToken)?;
     let (_, request) = body::receive(&headers, body, MAX_REQUEST_BYTES).await?;
     Ok(certificates(
-        service::enrol(&shared, &token, &request).await?,
+        service::enrol(&shared, peer.addr, &token, &request).await?,
     ))
 }
 

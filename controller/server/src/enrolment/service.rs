@@ -13,6 +13,7 @@ use glimpse_store::{Certificate, Enrolment, TokenFault, TokenHash};
 use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::net::SocketAddr;
 
 /// A one-time token: 32 random bytes, shown once, kept nowhere.
 pub struct Token(String);
@@ -63,13 +64,14 @@ pub(super) fn authorities(shared: &Shared) -> Result<String, EnrolmentError> {
 
 pub(super) async fn enrol(
     shared: &Shared,
+    peer: SocketAddr,
     token: &str,
     request: &[u8],
 ) -> Result<String, EnrolmentError> {
     let now = shared.now();
     let hash = hash(token);
     let refused = |fault: TokenFault| {
-        tracing::warn!(error = %fault, "enrolment refused");
+        tracing::warn!(%peer, error = %fault, "enrolment refused");
         EnrolmentError::Token(fault)
     };
     // Looked at first, so that nobody without a token makes us sign; used up last, in one step with
@@ -87,8 +89,17 @@ pub(super) async fn enrol(
         certificate: stored(&issued.certificate),
         at: now,
     };
-    shared.store.enrol(enrolment).await?.map_err(refused)?;
+    let enrolled = shared.store.enrol(enrolment).await?.map_err(refused)?;
     tracing::info!(agent = %agent, serial = issued.certificate.serial, "enrolled");
+    for withheld in &enrolled.withheld {
+        tracing::warn!(
+            agent = %agent,
+            instruction = %withheld.instruction,
+            target = withheld.target,
+            reason = withheld.reason,
+            "instruction withheld"
+        );
+    }
     Ok(certs_only([&issued.der])?)
 }
 

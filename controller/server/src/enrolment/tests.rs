@@ -1,8 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
+mod newcomers;
+
 use super::Token;
 use crate::clock;
 use crate::fixture::{Answer, Fixture, by, start};
+use crate::listener::Peer;
 use crate::pki::AgentCertificate;
 use axum::body::Body;
 use axum::http::Request;
@@ -26,9 +29,17 @@ fn greedy_request() -> String {
     STANDARD.encode(request.der())
 }
 
+fn nobody() -> Peer {
+    Peer {
+        addr: ([127, 0, 0, 1], 1).into(),
+        agent: None,
+    }
+}
+
 async fn enrol(fixture: &Fixture, token: &str, body: &str) -> Answer {
     let credentials = STANDARD.encode(format!("anybody:{token}"));
     let request = Request::post("/.well-known/est/simpleenroll")
+        .extension(nobody())
         .header("authorization", format!("Basic {credentials}"))
         .body(Body::from(body.to_owned()))
         .unwrap();
@@ -89,7 +100,7 @@ async fn tokens_reused_expired_wrong_and_missing_are_401() {
         Some("Basic !!"),
         Some("Basic b2xk"),
     ] {
-        let mut bare = Request::post("/.well-known/est/simpleenroll");
+        let mut bare = Request::post("/.well-known/est/simpleenroll").extension(nobody());
         if let Some(header) = header {
             bare = bare.header("authorization", header);
         }

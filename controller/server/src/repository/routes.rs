@@ -24,14 +24,14 @@ async fn results(
     body: Body,
 ) -> Result<Json<Receipt>, Problem> {
     let limits = shared.config.uploads;
-    // Held to the end: it bounds the memory that all uploads take together.
-    let _place = service::place(&shared).await?;
+    let place = service::place(&shared, &agent).await?;
     let (coding, bytes) = body::receive(&headers, body, limits.body_bytes).await?;
+    // The place goes along: this work goes on when the agent has hung up, and its memory is taken until it ends.
     let parsed = tokio::task::spawn_blocking(move || {
         let bytes = body::inflate(coding, bytes, limits.inflated_bytes)?;
-        Ok::<_, Problem>(service::parse(&bytes)?)
+        Ok::<_, Problem>((place, service::parse(&bytes)?))
     });
-    let batch = parsed.await.map_err(|error| {
+    let (_place, batch) = parsed.await.map_err(|error| {
         tracing::error!(agent = %agent, error = %error, "reading a batch failed");
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,6 +4,7 @@ use super::RepositoryError;
 use super::batch::Parsed;
 pub(super) use super::batch::parse;
 use crate::app::Shared;
+use crate::caller::{Share, Shares};
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::instruction::Instruction;
 use glimpse_model::read::{self, Cursor};
@@ -14,10 +15,14 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long an upload waits for its turn before it is told to come later.
 const TURN: Duration = Duration::from_secs(2);
+/// Uploads that one agent may have open: the one it sends, and one that its line has swallowed.
+const OF_ONE_AGENT: usize = 2;
+/// Rejected records of a batch that are logged one by one.
+const LOGGED: usize = 5;
 /// Instructions kept in memory: their targets become columns of results.
 const MAX_KNOWN: usize = 10_000;
 /// A clock that far ahead of ours is wrong.
@@ -37,7 +42,8 @@ struct Aim {
 /// What the service keeps between requests; nothing that is not in the database.
 #[derive(Debug)]
 pub(crate) struct Repository {
-    places: Semaphore,
+    places: Arc<Semaphore>,
+    shares: Shares,
     known: Mutex<HashMap<InstructionId, Arc<Aims>>>,
 }
 
@@ -45,16 +51,31 @@ impl Repository {
     /// A service that works on `parallel` batches at once.
     pub(crate) fn new(parallel: usize) -> Self {
         Self {
-            places: Semaphore::new(parallel),
+            places: Arc::new(Semaphore::new(parallel)),
+            shares: Shares::default(),
             known: Mutex::default(),
         }
     }
 }
 
-/// A place among the batches that are worked on at once.
-pub(super) async fn place(shared: &Shared) -> Result<SemaphorePermit<'_>, RepositoryError> {
-    match tokio::time::timeout(TURN, shared.repository.places.acquire()).await {
-        Ok(Ok(place)) => Ok(place),
+/// A place among the documents that are worked on at once: it bounds the memory that all of them take together.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+/// A place for a document of `agent`, which cannot take all of them.
+pub(crate) async fn place(shared: &Shared, agent: &AgentId) -> Result<Place, RepositoryError> {
+    let Repository { places, shares, .. } = &shared.repository;
+    let share = shares
+        .enter(agent, OF_ONE_AGENT)
+        .ok_or(RepositoryError::Crowded)?;
+    match tokio::time::timeout(TURN, Arc::clone(places).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(Place {
+            _permit: permit,
+            _share: share,
+        }),
         _ => Err(RepositoryError::Crowded),
     }
 }
@@ -89,7 +110,6 @@ pub(super) async fn ingest(
             Ingest::Duplicate => metrics.duplicates.count(),
             Ingest::Foreign => {
                 metrics.rejected.count();
-                tracing::warn!(agent = %agent, result = %id, "id of another agent's result");
                 receipt.rejected.push(Rejected {
                     id: id.to_string(),
                     reason: "id: belongs to another result".to_owned(),
@@ -101,8 +121,11 @@ pub(super) async fn ingest(
             receipt.accepted.push(id);
         }
     }
-    for rejected in &receipt.rejected {
+    for rejected in receipt.rejected.iter().take(LOGGED) {
         tracing::info!(agent = %agent, result = rejected.id, error = rejected.reason, "rejected");
+    }
+    if let Some(more @ 1..) = receipt.rejected.len().checked_sub(LOGGED) {
+        tracing::info!(agent = %agent, "{more} more of the batch rejected");
     }
     Ok(receipt)
 }

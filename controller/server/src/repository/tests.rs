@@ -417,10 +417,29 @@ async fn a_full_disk_is_answered_503_and_nothing_is_acknowledged() {
 async fn too_many_uploads_at_once_are_told_to_come_later() {
     let fixture = Fixture::with("[uploads]\nparallel = 1", Options::default()).await;
     fixture.enrol("a-1").await;
-    let taken = super::service::place(&fixture.shared).await.unwrap();
+    let other = AgentId::new("a-2").unwrap();
+    let taken = super::place(&fixture.shared, &other).await.unwrap();
     let answer = fixture.post("a-1", batch(&[record(1)])).await;
     answer.problem(429);
     assert_eq!(answer.header("retry-after"), Some("2"));
     drop(taken);
+    assert_eq!(fixture.post("a-1", batch(&[record(1)])).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_agent_does_not_take_all_places() {
+    let fixture = Fixture::with("[uploads]\nparallel = 8", Options::default()).await;
+    for id in ["a-1", "a-2"] {
+        fixture.enrol(id).await;
+    }
+    let greedy = AgentId::new("a-1").unwrap();
+    let mut taken = Vec::new();
+    while let Ok(place) = super::place(&fixture.shared, &greedy).await {
+        taken.push(place);
+    }
+    assert_eq!(taken.len(), 2);
+    fixture.post("a-1", batch(&[record(1)])).await.problem(429);
+    assert_eq!(fixture.post("a-2", batch(&[record(2)])).await.status, 200);
+    taken.pop();
     assert_eq!(fixture.post("a-1", batch(&[record(1)])).await.status, 200);
 }

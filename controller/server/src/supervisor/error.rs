@@ -14,6 +14,9 @@ pub enum SupervisorError {
     /// The agent was shut out.
     #[error("the agent was revoked")]
     Revoked,
+    /// The agent has asked too often and waits for the answers.
+    #[error("too many requests for instructions are open already")]
+    Crowded,
     /// The database.
     #[error("{0}")]
     Store(#[from] glimpse_store::Error),

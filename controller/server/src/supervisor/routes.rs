@@ -5,6 +5,7 @@ use crate::app::Shared;
 use crate::body;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::repository;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest announcement, as sent and as inflated.
-const MAX_CAPABILITIES_BYTES: usize = 1 << 20;
+const MAX_CAPABILITIES_BYTES: usize = 256 << 10;
 /// Longest time a request for instructions is held open.
 const MAX_WAIT_S: u64 = 300;
 
@@ -69,6 +70,7 @@ async fn capabilities(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
+    let _place = repository::place(&shared, &agent).await?;
     let (coding, bytes) = body::receive(&headers, body, MAX_CAPABILITIES_BYTES).await?;
     let bytes = body::inflate(coding, bytes, MAX_CAPABILITIES_BYTES)?;
     service::announce(&shared, agent, &bytes).await?;

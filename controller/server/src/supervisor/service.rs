@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// How exactly it is noted when an agent was last heard of.
 const SEEN_STEP_US: i64 = 60 * SECOND;
+/// Requests for instructions that one agent may have open: the one it waits for, and those that its line has
+/// swallowed, until they end.
+const POLLS_OF_ONE_AGENT: usize = 8;
 /// Most methods in an announcement.
 const MAX_METHODS: usize = 100;
 
@@ -69,6 +72,10 @@ pub(super) async fn instructions(
     known: impl Fn(&Document) -> bool,
 ) -> Result<Document, SupervisorError> {
     shared.metrics.polls.count();
+    let polls = &shared.polls;
+    let _poll = polls
+        .enter(agent, POLLS_OF_ONE_AGENT)
+        .ok_or(SupervisorError::Crowded)?;
     let _waiting = shared.metrics.waiting.enter();
     let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);

@@ -1,7 +1,7 @@
 //! Agents.
 
-use super::changes;
-use crate::{Agent, Certificate, Error, Labels};
+use super::{changes, withheld};
+use crate::{Agent, Certificate, Error, Judge, Labels};
 use glimpse_model::id::AgentId;
 use glimpse_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -70,12 +70,14 @@ pub(super) async fn revoke(
     connection: &mut SqliteConnection,
     id: &AgentId,
     at: Timestamp,
+    judge: &Judge,
 ) -> Result<Option<Agent>, Error> {
     sqlx::query("UPDATE agents SET revoked_us = $2 WHERE id = $1 AND revoked_us IS NULL")
         .bind(id.as_str())
         .bind(at.as_micros())
         .execute(&mut *connection)
         .await?;
+    withheld::release(connection, judge, at).await?;
     changes::count_up(connection).await?;
     by_id(connection, id).await
 }

@@ -1,14 +1,14 @@
 //! Instructions and whom they are for.
 
-use super::changes;
-use crate::{Addition, Admit, Audience, Error, NewInstruction, Standing, StoredInstruction};
+use super::{changes, withheld};
+use crate::{Addition, Admit, Audience, Error, Judge, NewInstruction, Standing, StoredInstruction};
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use std::collections::HashMap;
 
-/// What was taken back so recently still counts for the hour in which it ran.
+/// What was first told, or taken back, so recently still counts for the hour in which it ran.
 const STILL_COUNTS_US: i64 = 3_600_000_000;
 
 const KIND_AGENT: &str = "agent";
@@ -19,17 +19,10 @@ pub(super) async fn add(
     new: &[NewInstruction],
     admit: Admit,
 ) -> Result<Addition, Error> {
-    let mut standing = Standing {
-        instructions: standing(
-            connection,
-            new.iter()
-                .map(|new| new.created.as_micros().saturating_sub(STILL_COUNTS_US))
-                .min()
-                .unwrap_or(i64::MAX),
-        )
-        .await?,
-        ..Standing::default()
+    let Some(at) = new.iter().map(|new| new.created).min() else {
+        return Ok(Addition::Added(Vec::new()));
     };
+    let mut standing = standing(connection, at).await?;
     for (at, instruction) in new.iter().enumerate() {
         if new[..at].iter().any(|other| other.id == instruction.id)
             || by_id(connection, &instruction.id).await?.is_some()
@@ -41,9 +34,11 @@ pub(super) async fn add(
                 return Ok(Addition::UnknownAgent(agent.clone()));
             }
         }
-        standing
-            .reach
-            .push(reach(connection, &instruction.audience).await?);
+        standing.reach.push(
+            coverage(connection, &instruction.audience, None, 0)
+                .await?
+                .agents,
+        );
     }
     // Every new one may reach the agent that has the most already: an upper bound.
     standing.most_per_agent = most_per_agent(connection).await? + new.len() as u64;
@@ -91,22 +86,85 @@ async fn is_enrolled(connection: &mut SqliteConnection, agent: &AgentId) -> Resu
     Ok(row.is_some())
 }
 
-async fn reach(connection: &mut SqliteConnection, audience: &Audience) -> Result<u64, Error> {
-    let ids: Vec<&str> = audience.agents.iter().map(AgentId::as_str).collect();
-    let row = sqlx::query(
-        "SELECT count(*) FROM agents WHERE revoked_us IS NULL AND ($1 \
-         OR id IN (SELECT value FROM json_each($2)) \
-         OR group_name IN (SELECT value FROM json_each($3)))",
-    )
-    .bind(audience.is_everybody())
-    .bind(list(&ids)?)
-    .bind(list(&audience.groups)?)
-    .fetch_one(connection)
-    .await?;
-    unsigned(&row, 0)
+/// Agents that an audience takes in, revoked ones left out.
+#[derive(Debug, Clone, Copy)]
+struct Coverage {
+    agents: u64,
+    /// Those of them that enrolled lately.
+    lately: u64,
 }
 
-fn list<T: serde::Serialize>(names: &[T]) -> Result<String, Error> {
+/// Counts those that enrolled before the instruction was `cancelled`; lately is after `since_us`.
+async fn coverage(
+    connection: &mut SqliteConnection,
+    audience: &Audience,
+    cancelled: Option<Timestamp>,
+    since_us: i64,
+) -> Result<Coverage, Error> {
+    let ids: Vec<&str> = audience.agents.iter().map(AgentId::as_str).collect();
+    let count = if audience.is_everybody() {
+        sqlx::query(
+            "SELECT count(*), count(*) FILTER (WHERE created_us > $2) FROM agents \
+             WHERE revoked_us IS NULL AND created_us <= $1",
+        )
+    } else {
+        sqlx::query(
+            "SELECT count(*), count(*) FILTER (WHERE created_us > $2) FROM agents \
+             WHERE revoked_us IS NULL AND created_us <= $1 \
+             AND (id IN (SELECT value FROM json_each($3)) \
+                  OR group_name IN (SELECT value FROM json_each($4)))",
+        )
+    };
+    let row = count
+        .bind(cancelled.map_or(i64::MAX, Timestamp::as_micros))
+        .bind(since_us)
+        .bind(list(&ids)?)
+        .bind(list(&audience.groups)?)
+        .fetch_one(connection)
+        .await?;
+    Ok(Coverage {
+        agents: unsigned(&row, 0)?,
+        lately: unsigned(&row, 1)?,
+    })
+}
+
+/// Notes how many agents each is told to and withheld from, and gives of those that are told how
+/// many were first told after `since_us`.
+async fn measure(
+    connection: &mut SqliteConnection,
+    found: &mut [StoredInstruction],
+    since_us: i64,
+) -> Result<Vec<u64>, Error> {
+    let ids: Vec<&str> = found.iter().map(|known| known.id.as_str()).collect();
+    let withheld = withheld::counts(connection, &ids, since_us).await?;
+    // Many instructions have the same audience, and counting a fleet takes its time.
+    let mut known = HashMap::new();
+    let mut told_lately = Vec::with_capacity(found.len());
+    for instruction in found {
+        let key = (instruction.audience.clone(), instruction.cancelled);
+        let covered = if let Some(covered) = known.get(&key) {
+            *covered
+        } else {
+            let covered = coverage(connection, &key.0, key.1, since_us).await?;
+            known.insert(key, covered);
+            covered
+        };
+        let held = withheld
+            .get(instruction.id.as_str())
+            .copied()
+            .unwrap_or_default();
+        instruction.withheld = held.waiting;
+        instruction.reach = covered.agents.saturating_sub(held.waiting);
+        told_lately.push(if instruction.created.as_micros() > since_us {
+            instruction.reach
+        } else {
+            (covered.lately + held.released_lately).saturating_sub(held.waiting_lately)
+        });
+    }
+    Ok(told_lately)
+}
+
+pub(super) fn list<T: serde::Serialize>(names: &[T]) -> Result<String, Error> {
     serde_json::to_string(names).map_err(|error| Error::row("name", &error))
 }
 
@@ -125,7 +183,7 @@ async fn most_per_agent(connection: &mut SqliteConnection) -> Result<u64, Error>
     unsigned(&row, 0)
 }
 
-fn unsigned(row: &SqliteRow, index: usize) -> Result<u64, Error> {
+pub(super) fn unsigned(row: &SqliteRow, index: usize) -> Result<u64, Error> {
     u64::try_from(row.try_get::<i64, _>(index)?).map_err(|error| Error::row("count", &error))
 }
 
@@ -133,6 +191,7 @@ pub(super) async fn cancel(
     connection: &mut SqliteConnection,
     id: &InstructionId,
     at: Timestamp,
+    judge: &Judge,
 ) -> Result<bool, Error> {
     let done = sqlx::query(
         "UPDATE instructions SET cancelled_us = $2 WHERE id = $1 AND cancelled_us IS NULL",
@@ -144,6 +203,7 @@ pub(super) async fn cancel(
     if done.rows_affected() == 0 {
         return Ok(false);
     }
+    withheld::release(connection, judge, at).await?;
     changes::count_up(connection).await?;
     Ok(true)
 }
@@ -155,6 +215,7 @@ fn read(row: &SqliteRow) -> Result<StoredInstruction, Error> {
         document: row.try_get("document")?,
         audience: Audience::default(),
         reach: 0,
+        withheld: 0,
         created: Timestamp::from_micros(row.try_get("created_us")?),
         cancelled: row
             .try_get::<Option<i64>, _>("cancelled_us")?
@@ -180,12 +241,37 @@ pub(super) async fn by_id(
     for row in &rows {
         add_name(&mut found.audience, row)?;
     }
-    found.reach = reach(connection, &found.audience).await?;
+    measure(connection, std::slice::from_mut(&mut found), i64::MAX).await?;
     Ok(Some(found))
 }
 
-/// Instructions in force and those taken back at or after `cancelled_since_us`, oldest first.
+/// What stands at a moment.
 pub(super) async fn standing(
+    connection: &mut SqliteConnection,
+    at: Timestamp,
+) -> Result<Standing, Error> {
+    let since_us = at.as_micros().saturating_sub(STILL_COUNTS_US);
+    let mut instructions = select(connection, since_us).await?;
+    let told_lately = measure(connection, &mut instructions, since_us).await?;
+    Ok(Standing {
+        instructions,
+        told_lately,
+        ..Standing::default()
+    })
+}
+
+/// Instructions in force and those taken back at or after `cancelled_since_us`, oldest first.
+pub(super) async fn since(
+    connection: &mut SqliteConnection,
+    cancelled_since_us: i64,
+) -> Result<Vec<StoredInstruction>, Error> {
+    let mut found = select(connection, cancelled_since_us).await?;
+    measure(connection, &mut found, i64::MAX).await?;
+    Ok(found)
+}
+
+/// The same, without how many agents each is told to.
+async fn select(
     connection: &mut SqliteConnection,
     cancelled_since_us: i64,
 ) -> Result<Vec<StoredInstruction>, Error> {
@@ -212,9 +298,6 @@ pub(super) async fn standing(
             add_name(&mut found[*place].audience, row)?;
         }
     }
-    for instruction in &mut found {
-        instruction.reach = reach(connection, &instruction.audience).await?;
-    }
     Ok(found)
 }
 
@@ -239,6 +322,8 @@ pub(super) async fn visible_to(
                     AND a.kind = 'agent' AND a.name = $1) \
          OR EXISTS (SELECT 1 FROM audiences a JOIN agents g ON g.id = $1 AND g.group_name = a.name \
                     WHERE a.instruction = i.id AND a.kind = 'group')) \
+         AND NOT EXISTS (SELECT 1 FROM withheld w WHERE w.instruction = i.id \
+                         AND w.agent = $1 AND w.released_us IS NULL) \
          ORDER BY i.created_us, i.id",
     )
     .bind(agent.as_str())

@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::suite::{self, agent_id, enrol, now, result};
+use crate::suite::{self, agent_id, enrol, newcomers, now, result};
 use crate::{Audience, NewInstruction};
+use sqlx::Connection;
 use std::sync::Arc;
 
 async fn fresh(directory: &tempfile::TempDir, options: &Options) -> Sqlite {
@@ -21,7 +22,65 @@ async fn second_process(directory: &tempfile::TempDir) -> sqlx::SqliteConnection
 #[tokio::test]
 async fn does_what_a_store_must_do() {
     let directory = tempfile::tempdir().unwrap();
-    suite::all(&fresh(&directory, &Options::default()).await).await;
+    let options = Options {
+        judge: newcomers::judge(),
+        ..Options::default()
+    };
+    suite::all(&fresh(&directory, &options).await).await;
+}
+
+fn for_everybody(id: &str) -> NewInstruction {
+    NewInstruction {
+        id: InstructionId::new(id).unwrap(),
+        document: "{}".into(),
+        audience: Audience::default(),
+        created: now(),
+    }
+}
+
+#[tokio::test]
+async fn without_a_judge_newcomers_are_told_nothing_that_was_there_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = fresh(&directory, &Options::default()).await;
+    let add = |id| store.add_instructions(vec![for_everybody(id)], Box::new(|_| Ok(())));
+    add("before").await.unwrap();
+    enrol(&store, 1, "a").await;
+    add("after").await.unwrap();
+    assert!(store.revoke(agent_id("b"), now()).await.unwrap().is_none());
+    assert_eq!(store.release_withheld(now()).await.unwrap(), 0);
+    let told = store.visible_to(&agent_id("a")).await.unwrap();
+    assert_eq!(told.documents.len(), 1);
+    let withheld = store.withheld_from(&agent_id("a")).await.unwrap();
+    assert_eq!(withheld.len(), 1);
+    assert_eq!(withheld[0].instruction.as_str(), "before");
+}
+
+#[tokio::test]
+async fn older_databases_are_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("glimpse.db");
+    let mut old = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    Migrator::with_migrations(migrations().iter().take(1).cloned().collect())
+        .run_direct(None, &mut old, false)
+        .await
+        .unwrap();
+    for row in [
+        "INSERT INTO agents (id, labels, created_us, serial, not_after_us) VALUES ('a', '{}', 1, '', 1)",
+        "INSERT INTO instructions (id, document, for_all, created_us) VALUES ('i', '{}', 1, 1)",
+    ] {
+        sqlx::query(row).execute(&mut old).await.unwrap();
+    }
+    old.close().await.unwrap();
+    let store = Sqlite::open(&path, &Options::default()).await.unwrap();
+    let told = store.visible_to(&agent_id("a")).await.unwrap();
+    assert_eq!(told.documents, ["{}"], "what was told stays told");
+    let kept = store.instructions(false).await.unwrap();
+    assert_eq!((kept[0].reach, kept[0].withheld), (1, 0));
 }
 
 #[tokio::test]
@@ -192,14 +251,8 @@ async fn writes_of_another_process_wake() {
     };
     let path = directory.path().join("glimpse.db");
     let program = Sqlite::open(&path, &Options::default()).await.unwrap();
-    let new = NewInstruction {
-        id: InstructionId::new("i").unwrap(),
-        document: "{}".into(),
-        audience: Audience::default(),
-        created: now(),
-    };
     program
-        .add_instructions(vec![new], Box::new(|_| Ok(())))
+        .add_instructions(vec![for_everybody("i")], Box::new(|_| Ok(())))
         .await
         .unwrap();
     let revision = tokio::time::timeout(Duration::from_secs(2), waiter).await;

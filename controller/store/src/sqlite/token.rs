@@ -1,7 +1,7 @@
 //! One-time tokens and enrolment by them.
 
-use super::agent;
-use crate::{Agent, Enrolment, Error, Grant, NewToken, TokenFault, TokenHash};
+use super::{agent, instruction, withheld};
+use crate::{Enrolled, Enrolment, Error, Grant, Judge, NewToken, TokenFault, TokenHash};
 use glimpse_model::id::AgentId;
 use glimpse_model::time::Timestamp;
 use sqlx::{Row, SqliteConnection};
@@ -77,7 +77,8 @@ async fn find(
 pub(super) async fn enrol(
     connection: &mut SqliteConnection,
     enrolment: &Enrolment,
-) -> Result<Result<Agent, TokenFault>, Error> {
+    judge: &Judge,
+) -> Result<Result<Enrolled, TokenFault>, Error> {
     let token = match find(connection, enrolment.hash, enrolment.at).await? {
         Ok(token) => token,
         Err(fault) => return Ok(Err(fault)),
@@ -95,22 +96,35 @@ pub(super) async fn enrol(
         .bind(enrolment.at.as_micros())
         .execute(&mut *connection)
         .await?;
-    // An agent that comes back keeps its group and labels.
+    let known = agent::by_id(connection, &enrolment.agent).await?;
+    let before = match known {
+        Some(_) => None,
+        None => Some(instruction::standing(connection, enrolment.at).await?),
+    };
+    // An agent that comes back keeps its group, its labels and what it is told.
     sqlx::query(
         "INSERT INTO agents (id, group_name, labels, created_us, serial, not_after_us) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO UPDATE SET serial = excluded.serial, not_after_us = excluded.not_after_us",
     )
     .bind(enrolment.agent.as_str())
-    .bind(token.group)
+    .bind(token.group.as_deref())
     .bind(token.labels)
     .bind(enrolment.at.as_micros())
     .bind(&enrolment.certificate.serial)
     .bind(enrolment.certificate.not_after.as_micros())
     .execute(&mut *connection)
     .await?;
-    agent::by_id(connection, &enrolment.agent)
+    let Enrolment { agent: id, at, .. } = enrolment;
+    let withheld = match before {
+        Some(standing) => {
+            let group = token.group.as_deref();
+            withheld::offer(connection, judge, &standing, id, group, *at).await?
+        }
+        None => Vec::new(),
+    };
+    let agent = agent::by_id(connection, id)
         .await?
-        .map(Ok)
-        .ok_or_else(|| Error::row("agent", &"is gone after it was written"))
+        .ok_or_else(|| Error::row("agent", &"is gone after it was written"))?;
+    Ok(Ok(Enrolled { agent, withheld }))
 }
