@@ -430,3 +430,25 @@ fn a_repository_elsewhere_is_none_and_does_not_last() {
         is_well(&agent);
     }
 }
+
+#[test]
+fn a_configuration_that_is_none_does_not_freeze_the_instructions() {
+    let script = Script {
+        configuration: json!({"schema": 2, "pull": {"daily": {}}}),
+        instructions: json!({"schema": 2, "instructions": [{"id": "i", "timing": {"ondemand": {}},
+            "task": {"id": "t", "method": "ping", "options": {"host": "127.0.0.1"}}}]}),
+    };
+    let (agent, _rogue, _controller) = met(move |request, stream| script.answer(request, stream));
+    let status = eventually("the set is in force", PATIENCE, || {
+        let status = agent.status().ok()?;
+        let told = status["controller"]["instructions"]["error"].as_str();
+        (status["instructions"]["in_force"] == 1 && told.is_some()).then_some(status.clone())
+    });
+    let error = status["controller"]["instructions"]["error"]
+        .as_str()
+        .unwrap();
+    assert!(
+        error.contains("configuration") && error.contains("pull"),
+        "{error}"
+    );
+}

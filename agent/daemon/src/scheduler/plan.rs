@@ -233,11 +233,6 @@ impl Plan {
         }
     }
 
-    /// The instruction `id`, if it is in force.
-    pub fn instruction(&self, id: &InstructionId) -> Option<&Arc<Instruction>> {
-        self.entries.get(id).map(|entry| &entry.instruction)
-    }
-
     /// Each instruction in force with its next slot, in order of their ids.
     pub fn upcoming(&self) -> impl Iterator<Item = (&Arc<Instruction>, Option<Timestamp>)> {
         self.entries

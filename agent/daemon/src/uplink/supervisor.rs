@@ -42,8 +42,6 @@ enum Failure {
     Http(#[from] HttpError),
     #[error("the controller answers {0}")]
     Status(String, Option<Duration>),
-    #[error("the controller's configuration is not understood: {0}")]
-    Configuration(#[from] Refused),
 }
 
 impl Failure {
@@ -54,7 +52,7 @@ impl Failure {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status(_, wait) => *wait,
-            _ => None,
+            Self::Http(_) => None,
         }
     }
 }
@@ -76,6 +74,8 @@ pub struct Supervisor {
     configuration_tag: Option<HeaderValue>,
     instructions_tag: Option<HeaderValue>,
     contact: Contact,
+    /// Why the last configuration was not taken.
+    fault: Option<String>,
     started: Timestamp,
 }
 
@@ -95,6 +95,7 @@ impl Supervisor {
             configuration_tag: None,
             instructions_tag: None,
             contact: Contact::default(),
+            fault: None,
             started: clock::now(),
         }
     }
@@ -109,7 +110,7 @@ impl Supervisor {
             let wait = match round {
                 Ok(news) => {
                     backoff.reset();
-                    self.contact.succeeded(now);
+                    self.succeeded(now);
                     match news {
                         // Somebody is at work over there; what comes next should not have to wait.
                         News::Some => SHORTEST_PAUSE,
@@ -149,18 +150,13 @@ impl Supervisor {
         let answer = self.client.call(&call).await?;
         match answer.status {
             StatusCode::OK => {
-                let configuration = usable(Configuration::parse(&answer.body)?)?;
-                self.configuration = configuration.clone();
-                self.configuration_tag = answer.etag;
-                let configuration = Box::new(configuration);
-                self.tell(Heard::Configuration(configuration, answer.body))
-                    .await;
+                self.configure(answer).await;
             }
             StatusCode::NOT_MODIFIED => {}
             _ => return Err(Failure::status(&answer)),
         }
         // Reached: the household should not have to wait for the long poll to see it.
-        self.contact.succeeded(clock::now());
+        self.succeeded(clock::now());
         self.tell(Heard::Contact(self.contact.clone())).await;
 
         // Before anything is known, ask without waiting; then wait for what is new.
@@ -174,6 +170,32 @@ impl Supervisor {
             0 => Ok(news),
             wait => self.instructions(wait).await,
         }
+    }
+
+    /// Takes a configuration. One that is not understood changes nothing and is shown as a fault;
+    /// instructions are asked for all the same, so that they can be withdrawn.
+    async fn configure(&mut self, answer: Answer) {
+        match Configuration::parse(&answer.body).and_then(usable) {
+            Ok(configuration) => {
+                self.fault = None;
+                self.configuration = configuration.clone();
+                self.configuration_tag = answer.etag;
+                let configuration = Box::new(configuration);
+                self.tell(Heard::Configuration(configuration, answer.body))
+                    .await;
+            }
+            Err(refused) => {
+                let fault = format!("the controller's configuration is not understood: {refused}");
+                log::warn!("{fault}");
+                self.fault = Some(fault);
+            }
+        }
+    }
+
+    /// An exchange that succeeded at `now`, but for a fault in the configuration.
+    fn succeeded(&mut self, now: Timestamp) {
+        self.contact.succeeded(now);
+        self.contact.error.clone_from(&self.fault);
     }
 
     /// Asks for the instruction set; the supervisor may hold the answer back for `wait` seconds
