@@ -351,7 +351,7 @@ impl Store for Sqlite {
 
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async move {
-            self.changes.stop();
+            self.changes.close().await;
             self.readers.close().await;
             self.writer.close().await;
             Ok(())

@@ -4,7 +4,8 @@
 //! revision read. Nothing is polled while nobody waits.
 
 use crate::Error;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Connection, Row, SqliteConnection};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) struct Changes {
 struct Shared {
     waiting: AtomicUsize,
     look: Notify,
+    stop: Notify,
 }
 
 impl Changes {
@@ -44,8 +46,12 @@ impl Changes {
         self.shared.look.notify_one();
     }
 
-    pub(super) fn stop(&self) {
-        self.task.abort();
+    /// Ends the watching; its connection is closed when this returns, so that the last one of the
+    /// database to close is another and can fold the log in.
+    pub(super) async fn close(&self) {
+        self.shared.stop.notify_one();
+        // The task drops its end of the channel when its connection is closed.
+        let _ = self.revision.clone().wait_for(|_| false).await;
     }
 
     pub(super) async fn after(&self, known: i64) -> Result<i64, Error> {
@@ -62,7 +68,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        self.stop();
+        self.task.abort();
     }
 }
 
@@ -86,6 +92,21 @@ async fn watch_over(
     sender: watch::Sender<i64>,
     shared: Arc<Shared>,
 ) {
+    tokio::select! {
+        never = tell(&mut connection, &sender, &shared) => match never {},
+        () = shared.stop.notified() => {}
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(error = %error, "closing the database");
+    }
+    drop(sender);
+}
+
+async fn tell(
+    connection: &mut SqliteConnection,
+    sender: &watch::Sender<i64>,
+    shared: &Shared,
+) -> Infallible {
     let mut version = None;
     loop {
         if shared.waiting.load(Ordering::Relaxed) == 0 {
@@ -94,7 +115,7 @@ async fn watch_over(
             // Either ending means the same: look.
             let _ = tokio::time::timeout(POLL, shared.look.notified()).await;
         }
-        match look(&mut connection, &mut version).await {
+        match look(connection, &mut version).await {
             Ok(Some(revision)) => {
                 sender.send_if_modified(|known| std::mem::replace(known, revision) != revision);
             }
