@@ -36,6 +36,27 @@ pub(crate) const GCC: Package = Package {
     why: "to build ring and SQLite",
 };
 
+/// The linker and the archiver.
+pub(crate) const BINUTILS: Package = Package {
+    name: "binutils",
+    program: "ld",
+    why: "to link the agent as routers have it",
+};
+
+/// The C library of routers.
+pub(crate) const MUSL_TOOLS: Package = Package {
+    name: "musl-tools",
+    program: "musl-gcc",
+    why: "to build the agent as routers have it",
+};
+
+/// Unpacks Debian's packages.
+pub(crate) const DPKG: Package = Package {
+    name: "dpkg",
+    program: "dpkg-deb",
+    why: "to unpack the sources of the standard library",
+};
+
 /// Makes sure that `packages` are there: installs what is missing where this is a Debian-like system and we are root,
 /// and says so.
 ///
