@@ -62,7 +62,8 @@ impl Agent {
         let storage = format!(
             "config storage\n\toption spool_dir '{dir}/spool'\n\toption history_dir '{dir}/history'\n"
         );
-        let limits = "config limits\n\toption target_rate '6000'\n\toption target_parallel '16'\n";
+        let limits = "config limits\n\toption target_rate '6000'\n\toption target_parallel '16'\n\
+                      \toption target_bytes '1000000000'\n\toption minute_bytes '1000000000'\n";
         let text = [
             (!settings.contains("config storage")).then_some(storage.as_str()),
             (!settings.contains("config limits")).then_some(limits),

@@ -14,6 +14,8 @@
 
 pub mod agent;
 pub mod controller;
+pub mod emulator;
+pub mod namespace;
 pub mod program;
 pub mod wire;
 

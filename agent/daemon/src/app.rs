@@ -9,7 +9,9 @@ use crate::local::service::Service;
 use crate::local::socket;
 use crate::local::uci::{self, Settings};
 use crate::logger;
+use crate::plugins;
 use crate::random;
+use crate::responder;
 use crate::spool::Spool;
 use crate::spooler::Spooler;
 use crate::tls;
@@ -110,14 +112,17 @@ pub async fn run(config: PathBuf) -> Result<()> {
     let (stop_tx, stop) = oneshot::channel();
     let (upload_tx, upload) = watch::channel(Upload::default());
     let traffic = Arc::new(Traffic::default());
-    let registry = Arc::new(Registry::built_in());
+    let (peer_key_tx, peer_key) = watch::channel(None);
+    let (told_tx, told) = mpsc::channel(WAITING);
+    let (methods_tx, methods) = watch::channel(Arc::new(plugins::registry(&settings).await));
 
     let daemon = Daemon::new(Parts {
         surroundings: Surroundings::new(Path::new("/"), &settings.controller.state_dir),
         history: open_history(&settings),
-        registry: registry.clone(),
+        registry: methods.clone(),
         spooler: spooler.clone(),
         traffic: traffic.clone(),
+        peer_key: peer_key_tx,
         settings: settings.clone(),
         upload: upload_tx,
         executor,
@@ -126,12 +131,19 @@ pub async fn run(config: PathBuf) -> Result<()> {
 
     tokio::spawn(socket::serve(listener, service));
     tokio::spawn(signals(config, settings_tx, stop_tx));
+    let sources = responder::Sources {
+        settings: reloads.clone(),
+        membership: membership.clone(),
+        key: peer_key,
+    };
+    tokio::spawn(responder::follow(sources, told_tx));
+    tokio::spawn(plugins::follow(reloads.clone(), methods_tx));
     let uplink = Uplink {
         membership: membership_tx,
         heard: heard_tx,
         uploads: uploads_tx,
         settings: reloads.clone(),
-        registry,
+        registry: methods,
         spooler,
         upload,
         traffic,
@@ -145,6 +157,7 @@ pub async fn run(config: PathBuf) -> Result<()> {
         written,
         asked,
         membership,
+        told,
         stop,
     };
     daemon.run(inboxes).await.context("the timer failed")
@@ -207,7 +220,7 @@ async fn changed(settings: &mut watch::Receiver<Settings>, old: &Settings) {
 /// What the two tasks of the JSON door are made of.
 struct Uplink {
     settings: watch::Receiver<Settings>,
-    registry: Arc<Registry>,
+    registry: watch::Receiver<Arc<Registry>>,
     spooler: Spooler,
     upload: watch::Receiver<Upload>,
     traffic: Arc<Traffic>,
@@ -223,9 +236,13 @@ impl Uplink {
         loop {
             let settings = self.settings.borrow_and_update().clone();
             let mut changes = self.settings.clone();
+            let mut methods = self.registry.clone();
+            let announced = methods.borrow().capabilities();
             tokio::select! {
                 () = self.serve(&settings) => {}
                 () = changed(&mut changes, &settings) => {}
+                // Plug-ins came or went: the announcement is made anew.
+                Ok(_) = methods.wait_for(|now| now.capabilities() != announced) => {}
             }
         }
     }
@@ -268,7 +285,7 @@ impl Uplink {
         tasks: &mut JoinSet<()>,
     ) -> Result<()> {
         let limits = daemon::limits(settings, settings.limits.parallel.into());
-        let methods = self.registry.capabilities();
+        let methods = self.registry.borrow().capabilities();
         let capabilities = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
         let supervisor = Supervisor::new(
             Client::new(url, tls.clone(), self.traffic.clone())?,

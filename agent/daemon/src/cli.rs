@@ -9,6 +9,7 @@ use crate::local::service::Request;
 use crate::local::socket;
 use crate::{app, logger};
 use arguments::{Command, Usage};
+use glimpse_probe::plugin::shim;
 use log::LevelFilter;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -77,6 +78,12 @@ impl From<io::Error> for Failure {
 
 /// Runs the command in `words`, the first of which is the program's name.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut words = words.into_iter().peekable();
+    let program = words.next();
+    if words.next_if(|word| word == shim::SUBCOMMAND).is_some() {
+        return shim::main(words);
+    }
+    let words = program.into_iter().chain(words);
     logger::start(LevelFilter::Warn);
     let result = arguments::parse(words)
         .map_err(|Usage(line)| Failure {
@@ -105,7 +112,7 @@ fn execute(arguments: arguments::Arguments) -> Result<Exit, Failure> {
         Command::Measure { method, words } => {
             block_on(measure::run(&method, &words, config, json))?
         }
-        Command::Capabilities => show::capabilities(config, json),
+        Command::Capabilities => block_on(show::capabilities(config, json))?,
         Command::Status => ask(config, &Request::Status, json, show::status),
         Command::Results { last } => ask(config, &Request::Results { last }, json, show::results),
         Command::Budget => ask(config, &Request::Budget, json, show::budget),

@@ -14,6 +14,7 @@ mod demand;
 mod keeping;
 mod runs;
 mod surroundings;
+mod visits;
 
 pub use surroundings::Surroundings;
 
@@ -26,6 +27,7 @@ use crate::local::history::History;
 use crate::local::service::Asked;
 use crate::local::uci::{Settings, system_zone};
 use crate::random;
+use crate::responder::Told;
 use crate::scheduler::plan::{Plan, Seen};
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
@@ -39,6 +41,7 @@ use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::InstructionSet;
 use glimpse_model::read::Refused;
 use glimpse_model::time::{SECOND, Timestamp};
+use glimpse_model::token::MeasureId;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
 use runs::Running;
@@ -47,6 +50,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use visits::Visit;
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
 const LONGEST_SLEEP: i64 = 600 * SECOND;
@@ -86,6 +90,8 @@ pub struct Inboxes {
     pub asked: mpsc::Receiver<Asked>,
     /// Who this agent is.
     pub membership: watch::Receiver<Membership>,
+    /// From the responder.
+    pub told: mpsc::Receiver<Told>,
     /// New settings after SIGHUP.
     pub settings: watch::Receiver<Settings>,
     /// SIGTERM.
@@ -95,7 +101,7 @@ pub struct Inboxes {
 /// The owner. [`Daemon::run`] is its life.
 pub struct Daemon {
     settings: Settings,
-    registry: Arc<Registry>,
+    registry: watch::Receiver<Arc<Registry>>,
     plan: Plan,
     state_files: StateFiles,
     guard: Guard,
@@ -103,6 +109,10 @@ pub struct Daemon {
     skips: Skips,
     executor: Executor,
     running: BTreeMap<ResultId, Running>,
+    /// Sessions that other agents opened here.
+    visits: BTreeMap<MeasureId, Visit>,
+    /// The controller's key for their tokens, for the responder.
+    peer_key: watch::Sender<Option<[u8; 32]>>,
     /// Runs that have no record on the device yet.
     open: BTreeMap<ResultId, OpenRun>,
     spooler: Spooler,
@@ -131,7 +141,7 @@ pub struct Parts {
     /// The household's settings.
     pub settings: Settings,
     /// The methods.
-    pub registry: Arc<Registry>,
+    pub registry: watch::Receiver<Arc<Registry>>,
     /// Where runs go.
     pub executor: Executor,
     /// Where records go.
@@ -144,6 +154,8 @@ pub struct Parts {
     pub upload: watch::Sender<Upload>,
     /// Bytes exchanged with the controller.
     pub traffic: Arc<Traffic>,
+    /// The key that tokens of other agents are signed with, for the responder.
+    pub peer_key: watch::Sender<Option<[u8; 32]>>,
 }
 
 /// The volatile directory: where the control socket is.
@@ -173,6 +185,11 @@ pub fn rules(settings: &Settings, configuration: &Configuration) -> Rules {
         lan: limits.lan,
         lab: settings.lab.targets,
         target_rate: limits.target_rate.into(),
+        target_bytes: limits.target_bytes,
+        minute_bytes: limits.minute_bytes,
+        cross_traffic_bps: (limits.cross_traffic_kbps > 0)
+            .then_some(u64::from(limits.cross_traffic_kbps) * 1000),
+        cpu_load: limits.cpu_load,
         target_parallel: limits.target_parallel.into(),
     }
 }
@@ -190,6 +207,7 @@ impl Daemon {
         let state_files = StateFiles::new(&state_dir, &run_dir);
         let remembered = state_files.load();
         parts.upload.send_replace(upload(&configuration));
+        parts.peer_key.send_replace(configuration.peer_key);
         let mut daemon = Self {
             guard: Guard::new(rules(&parts.settings, &configuration), accounts),
             account_files,
@@ -198,6 +216,8 @@ impl Daemon {
             skips: Skips::default(),
             executor: parts.executor,
             running: BTreeMap::new(),
+            visits: BTreeMap::new(),
+            peer_key: parts.peer_key,
             open: BTreeMap::new(),
             spooler: parts.spooler,
             history: parts.history,
@@ -262,6 +282,7 @@ impl Daemon {
                 Some(event) = inboxes.runs.recv() => self.run_event(event).await,
                 Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
+                Some(told) = inboxes.told.recv() => self.told(told).await,
                 Some(contact) = inboxes.uploads.recv() => self.sending = contact,
                 Some((request, reply)) = inboxes.asked.recv() => {
                     let answer = self.answer(request).await;
@@ -336,6 +357,7 @@ impl Daemon {
                 let configuration = *configuration;
                 self.save_state(CONFIGURATION, &bytes);
                 self.upload.send_replace(upload(&configuration));
+                self.peer_key.send_replace(configuration.peer_key);
                 self.guard.set_rules(rules(&self.settings, &configuration));
                 self.configuration = configuration;
             }
@@ -356,7 +378,7 @@ impl Daemon {
         bytes: &[u8],
         seen: Option<&BTreeMap<InstructionId, Seen>>,
     ) -> bool {
-        let registry = self.registry.clone();
+        let registry = self.registry.borrow().clone();
         let check = move |task: &glimpse_model::instruction::Task| {
             let method = registry.find(&task.method).ok_or_else(|| {
                 let name = glimpse_model::read::printable(&task.method);
@@ -413,7 +435,7 @@ impl Daemon {
                 Some(event) = inboxes.runs.recv() => match event {
                     // Not begun yet: dropping the reply sends it home.
                     RunEvent::Begins(..) => {}
-                    ended @ RunEvent::Ended(_) => self.run_event(ended).await,
+                    event => self.run_event(event).await,
                 },
             }
         }
@@ -422,6 +444,7 @@ impl Daemon {
         for id in open {
             self.stopped(id).await;
         }
+        self.end_visits("the agent was stopped").await;
         for skipped in self.skips.drain() {
             self.record_skip(skipped).await;
         }

@@ -2,17 +2,22 @@
 //! deadline.
 
 use crate::clock;
+use crate::guard::Denied;
+use crate::guard::gate::Refusal;
+use crate::guard::quiet::{self, QuietLine, Verdict};
 use glimpse_model::capability::Need;
 use glimpse_model::id::ResultId;
 use glimpse_model::instruction::Execution;
 use glimpse_model::options::Options;
 use glimpse_model::outcome::Outcome;
+use glimpse_model::record::SkipReason;
 use glimpse_model::time::Timestamp;
-use glimpse_probe::context::{Admit, Context};
+use glimpse_probe::context::Context;
 use glimpse_probe::registry::Descriptor;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -27,8 +32,12 @@ pub struct Job {
     pub method: Descriptor,
     /// Its checked options.
     pub options: Options,
-    /// Limits and rights of the run; its `admit` is wrapped to remember a refusal.
+    /// Limits and rights of the run.
     pub context: Context,
+    /// Where its `admit` notes why it refused an address.
+    pub refusal: Refusal,
+    /// For runs that fill the line: how to see whether it is quiet.
+    pub line: Option<LineWatch>,
 }
 
 /// What became of a run.
@@ -45,7 +54,56 @@ pub struct Ended {
     /// What it yielded.
     pub outcome: Outcome,
     /// The guard refused an address after resolution, for this reason.
-    pub target_refused: Option<String>,
+    pub refused: Option<Denied>,
+}
+
+/// How a run that fills the line sees whether others use it.
+#[derive(Clone)]
+pub struct LineWatch {
+    /// Mean level below which the line counts as quiet, in bit/s.
+    pub limit_bps: u64,
+    /// Bytes that the line has carried in both directions; `None` where nobody knows.
+    pub bytes: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
+}
+
+impl fmt::Debug for LineWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineWatch")
+            .field("limit_bps", &self.limit_bps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LineWatch {
+    /// Waits for a quiet window.
+    async fn quiet(&self) -> Result<(), Denied> {
+        // The timer's own clock: the windows are made of its sleeps.
+        #[expect(clippy::disallowed_methods, reason = "this is the edge")]
+        let began = tokio::time::Instant::now();
+        let mut line = QuietLine::new(self.limit_bps);
+        loop {
+            let Some(bytes) = (self.bytes)() else {
+                log::debug!("the line has no counters to see whether it is quiet");
+                return Ok(());
+            };
+            let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            match line.see(now_ms, bytes) {
+                Verdict::Quiet => return Ok(()),
+                Verdict::Wait => tokio::time::sleep(Duration::from_millis(quiet::LOOK_MS)).await,
+                Verdict::Busy(bps) => {
+                    return Err(Denied {
+                        reason: SkipReason::CrossTraffic,
+                        words: format!(
+                            "the line carried {} kbit/s for {} s; less than {} kbit/s is quiet",
+                            bps / 1000,
+                            quiet::PATIENCE_MS / 1000,
+                            self.limit_bps / 1000
+                        ),
+                    });
+                }
+            }
+        }
+    }
 }
 
 /// What a run tells its owner.
@@ -53,6 +111,8 @@ pub struct Ended {
 pub enum RunEvent {
     /// It is about to start and waits for the answer: now is the time to look at the machine.
     Begins(ResultId, oneshot::Sender<()>),
+    /// It had its turn and does not take place: the line is not quiet.
+    Denied(ResultId, Denied),
     /// It is over.
     Ended(Ended),
 }
@@ -152,7 +212,7 @@ struct Line {
 }
 
 impl Line {
-    async fn run(&self, mut job: Job, at_target: &Semaphore) {
+    async fn run(&self, job: Job, at_target: &Semaphore) {
         // The target first: who waits there does not keep a place from others.
         let Ok(_place_there) = at_target.acquire().await else {
             return;
@@ -162,6 +222,13 @@ impl Line {
         let Ok(_place) = self.places.acquire_many(places).await else {
             return;
         };
+        if let Some(line) = &job.line
+            && let Err(denied) = line.quiet().await
+        {
+            // The owner is gone only when the agent stops.
+            let _ = self.events.send(RunEvent::Denied(job.result, denied)).await;
+            return;
+        }
         let (reply, ready) = oneshot::channel();
         if self
             .events
@@ -175,8 +242,6 @@ impl Line {
         if ready.await.is_err() {
             return;
         }
-        let refusal = Refusal::default();
-        job.context.admit = refusal.watch(job.context.admit.clone());
         let (start, started) = (clock::now(), clock::steady());
         let outcome = job.method.run(&job.options, &job.context).await;
         let ended = Ended {
@@ -185,29 +250,10 @@ impl Line {
             end: clock::now(),
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             outcome,
-            target_refused: refusal.take(),
+            refused: job.refusal.take(),
         };
         // The owner is gone only when the agent stops.
         let _ = self.events.send(RunEvent::Ended(ended)).await;
-    }
-}
-
-/// Remembers that the guard refused an address, so that the run counts as skipped, not as failed.
-#[derive(Debug, Clone, Default)]
-struct Refusal(Arc<Mutex<Option<String>>>);
-
-impl Refusal {
-    fn watch(&self, admit: Arc<Admit>) -> Arc<Admit> {
-        let memory = self.0.clone();
-        Arc::new(move |address: IpAddr| {
-            admit(address).inspect_err(|reason| {
-                *memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
-            })
-        })
-    }
-
-    fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -220,7 +266,7 @@ mod tests {
     use glimpse_probe::registry::{Method, Run};
     use serde_json::Map;
     use std::borrow::Cow;
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A method that takes a second, or for ever.
     struct Nap {
@@ -264,6 +310,8 @@ mod tests {
             target: "192.0.2.1".to_owned(),
             options: Options::from_words(&[], []).unwrap(),
             context: Context::unlimited(Duration::from_secs(5), 0),
+            refusal: Refusal::default(),
+            line: None,
             method,
         }
     }
@@ -274,6 +322,7 @@ mod tests {
         running: usize,
         most: usize,
         ended: Vec<Ended>,
+        denied: Vec<Denied>,
     }
 
     impl Bench {
@@ -286,6 +335,7 @@ mod tests {
                 running: 0,
                 most: 0,
                 ended: Vec::new(),
+                denied: Vec::new(),
             }
         }
 
@@ -293,7 +343,7 @@ mod tests {
         async fn until_ended(&mut self, n: usize) -> u64 {
             #[expect(clippy::disallowed_methods, reason = "the virtual clock of the test")]
             let start = tokio::time::Instant::now();
-            while self.ended.len() < n {
+            while self.ended.len() + self.denied.len() < n {
                 match self.events.recv().await.unwrap() {
                     RunEvent::Begins(_, reply) => {
                         self.running += 1;
@@ -304,6 +354,7 @@ mod tests {
                         self.running -= 1;
                         self.ended.push(ended);
                     }
+                    RunEvent::Denied(_, denied) => self.denied.push(denied),
                 }
             }
             start.elapsed().as_secs()
@@ -382,11 +433,58 @@ mod tests {
     async fn a_refused_address_is_told_apart_from_a_failure() {
         let mut bench = Bench::new(1);
         let mut refused = job(0, &[], false);
-        refused.context.admit = Arc::new(|_| Err("is private".to_owned()));
+        let refusal = refused.refusal.clone();
+        refused.context.admit = Arc::new(move |_| {
+            refusal.note(Denied {
+                reason: SkipReason::TargetRefused,
+                words: "is private".to_owned(),
+            });
+            Err("is private".to_owned())
+        });
         bench
             .executor
             .start(Execution::Sequential, vec![refused], 16);
         bench.until_ended(1).await;
-        assert_eq!(bench.ended[0].target_refused.as_deref(), Some("is private"));
+        let denied = bench.ended[0].refused.as_ref().unwrap();
+        assert_eq!(denied.reason, SkipReason::TargetRefused);
+    }
+
+    /// A line that carries `bytes` more at every look.
+    fn watched(bytes: u32) -> Job {
+        let carried = AtomicU32::new(0);
+        let mut job = job(0, &[Need::ExclusiveLine], false);
+        job.line = Some(LineWatch {
+            limit_bps: 200_000,
+            bytes: Arc::new(move || Some(carried.fetch_add(bytes, Ordering::Relaxed).into())),
+        });
+        job
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fills_the_line_waits_until_it_is_quiet() {
+        let mut bench = Bench::new(1);
+        bench
+            .executor
+            .start(Execution::Sequential, vec![watched(1000)], 16);
+        bench.until_ended(1).await;
+        assert_eq!((bench.ended.len(), bench.denied.len()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fills_the_line_does_not_run_beside_the_household() {
+        let mut bench = Bench::new(1);
+        bench.executor.start(
+            Execution::Sequential,
+            vec![watched(200_000), job(1, &[], false)],
+            16,
+        );
+        bench.until_ended(2).await;
+        assert_eq!(bench.denied[0].reason, SkipReason::CrossTraffic);
+        assert!(
+            bench.denied[0].words.contains("3200 kbit/s"),
+            "{:?}",
+            bench.denied[0]
+        );
+        assert_eq!(bench.ended.len(), 1, "the next one runs");
     }
 }

@@ -5,6 +5,8 @@
 //! value: time, link and rules are handed in. The household's word stands above the controller's.
 
 pub mod accounts;
+pub mod gate;
+pub mod quiet;
 pub mod rate;
 pub mod target;
 
@@ -15,7 +17,7 @@ use glimpse_model::precondition::{Link, Precondition};
 use glimpse_model::record::SkipReason;
 use glimpse_model::time::Timestamp;
 use jiff::tz::TimeZone;
-use rate::Targets;
+use rate::{Allowance, Flow, Targets};
 
 /// What the household, or failing that the operator, allows.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,14 @@ pub struct Rules {
     pub lab: bool,
     /// Runs begun to one target per minute.
     pub target_rate: u32,
+    /// Bytes of the runs begun to one address per minute.
+    pub target_bytes: u64,
+    /// Bytes of all runs begun per minute, but for those that fill the line.
+    pub minute_bytes: u64,
+    /// Mean level below which the line counts as quiet, in bit/s; `None` does not look.
+    pub cross_traffic_bps: Option<u64>,
+    /// Processor load over a run above which its result is flagged, in percent.
+    pub cpu_load: u8,
     /// Runs at the same time to one target; the executor lets the others wait.
     pub target_parallel: u32,
 }
@@ -51,6 +61,14 @@ impl Rules {
                 .quiet_zone
                 .minute_of_day(now.as_micros(), &self.system_zone)
                 .is_some_and(|minute| self.quiet.iter().any(|span| span.contains(minute)))
+    }
+
+    fn allowance(&self) -> Allowance {
+        Allowance {
+            runs: self.target_rate,
+            target_bytes: self.target_bytes,
+            all_bytes: self.minute_bytes,
+        }
     }
 }
 
@@ -103,21 +121,31 @@ pub struct Guard {
     rules: Rules,
     accounts: Accounts,
     targets: Targets,
+    flow: Flow,
 }
 
 impl Guard {
     /// A guard over `accounts`.
     pub fn new(rules: Rules, accounts: Accounts) -> Self {
-        Self {
+        let guard = Self {
             rules,
             accounts,
             targets: Targets::default(),
-        }
+            flow: Flow::default(),
+        };
+        guard.flow.allow(guard.rules.allowance());
+        guard
     }
 
     /// Puts other rules in force; what is under way goes on.
     pub fn set_rules(&mut self, rules: Rules) {
+        self.flow.allow(rules.allowance());
         self.rules = rules;
+    }
+
+    /// What was begun lately, for the gate of a run.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// The rules in force.
@@ -229,6 +257,10 @@ mod tests {
             lan: false,
             lab: false,
             target_rate: 3,
+            target_bytes: 1_000_000,
+            minute_bytes: 4_000_000,
+            cross_traffic_bps: None,
+            cpu_load: 80,
             target_parallel: 2,
         }
     }

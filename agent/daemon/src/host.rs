@@ -180,7 +180,8 @@ impl Host {
         sys::battery_level(&self.root)
     }
 
-    fn cpu_times(&self) -> Option<CpuTimes> {
+    /// Processor time since boot, to compare with a later reading by [`proc::cpu_usage`].
+    pub fn cpu_times(&self) -> Option<CpuTimes> {
         proc::cpu_times(&sys::text(&self.root.join("proc/stat"))?)
     }
 }

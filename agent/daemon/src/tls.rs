@@ -5,6 +5,7 @@
 //! | [`first_contact`] | nothing | no | `GET cacerts`, and nothing else |
 //! | [`system_roots`] | the system's roots and the name in the URL | no | `cacerts`, `simpleenroll` with the token |
 //! | [`enrolment`] | a controllers' intermediate and the name | no | `simpleenroll` with the token |
+//! | [`measuring`] | the system's roots and the name in the URL | no | measurements over TLS, to anybody |
 //! | [`steady`] | a controllers' intermediate and the name pinned at enrolment | yes | everything else |
 //!
 //! A server that fails the proof fails the handshake: HTTP never starts, so no header and no body leave. All
@@ -16,7 +17,9 @@
 //! key usage. With the controllers' intermediates as anchors, no path from an agent's certificate leads anywhere.
 //! webpki does not look at the validity of anchors: [`Trust::controllers`] does.
 
+use crate::files;
 use crate::identity::{Identity, Trust};
+use glimpse_probe::context::Tls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -28,10 +31,15 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 #[cfg(test)]
 mod tests;
+
+/// Where systems keep the roots they trust.
+const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
+const BUNDLE_LIMIT: u64 = 4 << 20;
 
 /// Why a configuration could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -86,15 +94,45 @@ pub fn first_contact() -> Result<CacertsOnly, TlsError> {
 /// # Errors
 /// [`TlsError::NoRoots`] when nothing usable is in `bundle`.
 pub fn system_roots(bundle: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    Ok(finished(by_roots(bundle)?))
+}
+
+fn by_roots(bundle: &[u8]) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).filter_map(Result::ok));
     if roots.is_empty() {
         return Err(TlsError::NoRoots);
     }
-    let config = builder(Arc::new(ring::default_provider()))?
+    Ok(builder(Arc::new(ring::default_provider()))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(finished(config))
+        .with_no_client_auth())
+}
+
+/// What measurements verify servers by: the system's roots, read when first asked for and given back when no measurement
+/// holds them any more, since they are large for a router. It offers no protocol: each method has its own.
+pub fn measuring() -> Arc<Tls> {
+    static ROOTS: Mutex<Weak<ClientConfig>> = Mutex::new(Weak::new());
+    Arc::new(|| {
+        let mut kept = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = kept.upgrade() {
+            return Ok(config);
+        }
+        let bundle = BUNDLES
+            .iter()
+            .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
+            .ok_or_else(|| {
+                format!(
+                    "none of {} can be read: install ca-certificates",
+                    BUNDLES.join(", ")
+                )
+            })?;
+        let mut config = by_roots(&bundle).map_err(|error| error.to_string())?;
+        // A resumed session would be another handshake than the one that is timed.
+        config.resumption = Resumption::disabled();
+        let config = Arc::new(config);
+        *kept = Arc::downgrade(&config);
+        Ok(config)
+    })
 }
 
 /// Enrolment with a controller below `trust` that answers to `controller`; `now` in seconds since 1970 UTC.

@@ -23,6 +23,33 @@ pub struct Configuration {
     /// A monthly cap the operator asks for, in bytes; the household's own is never raised by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monthly_bytes: Option<u64>,
+    /// The key that signs the tokens of measurements between agents: Ed25519, 32 bytes in base64 (RFC 4648 §4).
+    /// Without it the responder answers nobody.
+    #[serde(skip_serializing_if = "Option::is_none", with = "key_text")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub peer_key: Option<[u8; 32]>,
+}
+
+/// A key as text.
+mod key_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::Serializer;
+
+    #[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(
+        key: &Option<[u8; 32]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match key {
+            Some(key) => serializer.serialize_str(&STANDARD.encode(key)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<[u8; 32]> {
+        STANDARD.decode(text).ok()?.try_into().ok()
+    }
 }
 
 impl Default for Configuration {
@@ -39,6 +66,7 @@ impl Default for Configuration {
             upload: Timing::Immediate {},
             wait_s: 60,
             monthly_bytes: None,
+            peer_key: None,
         }
     }
 }
@@ -85,6 +113,13 @@ impl Configuration {
                 .optional("monthly_bytes")
                 .map(|bytes| bytes.unsigned())
                 .transpose()?,
+            peer_key: members
+                .optional("peer_key")
+                .map(|key| {
+                    key_text::parse(key.text(64)?)
+                        .ok_or_else(|| key.refuse("must be 32 bytes in base64"))
+                })
+                .transpose()?,
         })
     }
 }
@@ -99,6 +134,7 @@ mod tests {
         let configuration = Configuration {
             repository: Some("https://repo.example.net".to_owned()),
             monthly_bytes: Some(7),
+            peer_key: Some([9; 32]),
             ..Configuration::default()
         };
         let printed = serde_json::to_vec(&configuration).unwrap();
@@ -117,6 +153,10 @@ mod tests {
                 "pull.periodic.interval: must be > 0",
             ),
             (r#"{"schema":2,"wait_s":301}"#, "wait_s: must be <= 300"),
+            (
+                r#"{"schema":2,"peer_key":"AAAA"}"#,
+                "peer_key: must be 32 bytes in base64",
+            ),
         ] {
             assert_eq!(
                 Configuration::parse(document.as_bytes())

@@ -39,6 +39,7 @@ pub mod record;
 pub mod schema;
 pub mod time;
 pub mod timing;
+pub mod token;
 
 /// Version of every document of the JSON door (`"schema": 2`); 1 is the original client's protocol.
 pub const SCHEMA: u32 = 2;

@@ -102,6 +102,35 @@ pub enum SkipReason {
     QueueFull,
 }
 
+/// Something about the circumstances of a run that speaks against its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// The processor was too busy to be sure of times and rates.
+    CpuLoad,
+}
+
+impl Flag {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CpuLoad => "cpu_load",
+        }
+    }
+
+    /// Flags that are not known come from newer agents and say nothing to this program.
+    fn read_all(cursor: &Cursor<'_>) -> Result<Vec<Self>, Refused> {
+        let mut flags = Vec::new();
+        for item in cursor.array(16)? {
+            if item.text(32)? == Self::CpuLoad.as_str() && flags.is_empty() {
+                flags.push(Self::CpuLoad);
+            }
+        }
+        Ok(flags)
+    }
+}
+
 /// Runs that did not take place, one after the other for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -150,6 +179,9 @@ pub struct Record {
     pub duration: u64,
     /// What went wrong, for people; empty when nothing did.
     pub error: String,
+    /// What speaks against the figures; missing when nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub flags: Vec<Flag>,
     /// For `skipped`.
     pub skip: Option<Skip>,
     /// For `gap`.
@@ -178,6 +210,7 @@ impl Record {
             end_time: None,
             duration: 0,
             error: String::new(),
+            flags: Vec::new(),
             skip: None,
             gap: None,
             probe_result: Map::new(),
@@ -235,6 +268,9 @@ impl Record {
                 Some(error) => error.text(4096)?.to_owned(),
                 None => String::new(),
             },
+            flags: members
+                .optional("flags")
+                .map_or(Ok(Vec::new()), |flags| Flag::read_all(&flags))?,
             skip: members
                 .optional("skip")
                 .map(|skip| Skip::read(&skip))

@@ -2,6 +2,8 @@
 //! `/proc/net` and `/sys/class/net`, three small reads instead of a netlink library. Every reader takes the root of the
 //! file system, `/` in the program, a directory of fixtures in a test.
 
+pub mod addresses;
+
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

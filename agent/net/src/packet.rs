@@ -2,11 +2,13 @@
 //! the headers around them. Pure; every parser is bounded by its input, refuses by a [`PacketError`] and never panics.
 
 mod checksum;
+mod extension;
 mod header;
 mod icmp;
 mod quote;
 
 pub use checksum::{internet_checksum, internet_checksum_v6};
+pub use extension::{Label, PADDED_ORIGINAL, extensions, is_unannounced, split_extensions};
 pub use header::{Ipv4Header, Ipv6Header, parse_ipv4, parse_ipv6};
 pub use icmp::{Echo, IcmpError, Message, encode_echo_request, parse_icmpv4, parse_icmpv6};
 pub use quote::{Quote, QuotedTransport, parse_quote};

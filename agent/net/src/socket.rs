@@ -8,9 +8,10 @@ mod readiness;
 mod tcp;
 
 pub use datagram::ProbeSocket;
+pub(crate) use message::receive;
 pub use message::{ErrorOrigin, ErrorReport, Event, EventKind};
 pub use readiness::stamping_begins;
-pub use tcp::{TcpEnd, TcpProbe};
+pub use tcp::{HeaderFields, TcpEnd, TcpProbe};
 
 use std::io;
 use std::net::SocketAddr;

@@ -26,5 +26,11 @@
 
 pub mod context;
 pub mod methods;
+#[cfg(feature = "responder")]
+pub mod peer;
+#[cfg(feature = "plugins")]
+pub mod plugin;
 pub mod registry;
 pub mod resolve;
+#[cfg(feature = "responder")]
+pub mod responder;

@@ -8,6 +8,7 @@ mod alto;
 mod init;
 mod instruction;
 mod output;
+mod pair;
 mod results;
 mod serve;
 #[cfg(test)]
@@ -55,6 +56,9 @@ enum Command {
     /// Give, list and take back instructions.
     #[command(subcommand)]
     Instruction(instruction::Command),
+    /// Let two agents measure with each other.
+    #[command(subcommand)]
+    Pair(pair::Command),
     /// Results that agents sent.
     #[command(subcommand)]
     Results(results::Command),
@@ -204,6 +208,7 @@ pub async fn run(
         Command::Serve(serve) => serve.run(&mut output).await,
         Command::Agent(command) => command.run(&mut output).await,
         Command::Instruction(command) => command.run(&mut output).await,
+        Command::Pair(command) => command.run(&mut output).await,
         Command::Results(command) => command.run(&mut output).await,
         Command::Alto(command) => command.run(&mut output).await,
     };

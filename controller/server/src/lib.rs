@@ -27,6 +27,7 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod listener;
+pub mod pairing;
 pub mod pki;
 pub mod repository;
 pub mod supervisor;

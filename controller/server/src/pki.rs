@@ -17,6 +17,7 @@
 //! | `root.key.pem` | root key: **move it to off-line storage**; only a new intermediate needs it, nothing that runs reads it |
 //! | `controllers.pem`, `controllers.key.pem` | signs server certificates |
 //! | `agents.pem`, `agents.key.pem` | signs agent certificates |
+//! | `peers.key.pem` | signs the tokens of measurements between agents |
 //! | `server.pem` | server key, server certificate, controllers' intermediate: one file, so that renewal is one rename |
 //!
 //! # Enrolment (RFC 7030)
@@ -39,6 +40,7 @@ mod envelope;
 mod files;
 mod issue;
 mod peer;
+mod peers;
 mod request;
 mod revocation;
 mod tls;
@@ -51,6 +53,7 @@ pub use envelope::certs_only;
 pub use files::{FILES, Pki, ServerIdentity};
 pub use issue::{Issued, Serial, random_serial};
 pub use peer::AgentCertificate;
+pub use peers::PeerKey;
 pub use request::{CertificateRequest, MAX_REQUEST_BYTES};
 pub use revocation::{Revocations, Revoked};
 pub use tls::{SharedConfig, agent_listener, public_listener, shared};
@@ -113,6 +116,9 @@ pub enum PkiError {
     /// A certificate of a peer that is no agent's.
     #[error("not an agent's certificate: {0}")]
     Peer(&'static str),
+    /// A token for two agents could not be made.
+    #[error("{0}")]
+    Token(String),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
     Randomness,

@@ -5,11 +5,13 @@
 
 mod clock;
 mod demo;
+mod fuzz;
 mod lint;
 mod packages;
 mod process;
 mod size;
 mod test;
+mod truth;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -30,8 +32,12 @@ enum Task {
     Test(test::Arguments),
     /// Formatting, clippy, file lengths, words, dependencies, licences, compiler versions
     Lint,
+    /// Run every parser of foreign bytes under libFuzzer, each for 60 s
+    Fuzz(fuzz::Arguments),
     /// Build the agent for a router and weigh its package
     Size,
+    /// Compare what the agent measures with the truth and with the tools of the field, side by side
+    Truth(truth::Arguments),
     /// A target for measurements: answers UDP, accepts TCP
     #[command(hide = true)]
     Echo(demo::target::Arguments),
@@ -42,7 +48,9 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Lint => lint::run(),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Size => size::run(),
+        Task::Truth(arguments) => truth::run(&arguments),
         Task::Echo(arguments) => demo::target::run(&arguments),
     };
     match done {

@@ -29,11 +29,74 @@ pub(crate) const IPUTILS_PING: Package = Package {
     why: "for pings of the type System",
 };
 
+/// Pings many, and counts what is lost.
+pub(crate) const FPING: Package = Package {
+    name: "fping",
+    program: "fping",
+    why: "to compare loss and cost",
+};
+
+/// Traces as researchers do, multipath discovery included.
+pub(crate) const SCAMPER: Package = Package {
+    name: "scamper",
+    program: "scamper",
+    why: "to compare paths",
+};
+
+/// Traces as operators do.
+pub(crate) const MTR: Package = Package {
+    name: "mtr-tiny",
+    program: "mtr",
+    why: "to compare the time that a path takes",
+};
+
+/// Fills a line.
+pub(crate) const IPERF3: Package = Package {
+    name: "iperf3",
+    program: "iperf3",
+    why: "to compare throughput",
+};
+
+/// Downloads and uploads.
+pub(crate) const CURL: Package = Package {
+    name: "curl",
+    program: "curl",
+    why: "to compare HTTP throughput",
+};
+
+/// Asks name servers.
+pub(crate) const KDIG: Package = Package {
+    name: "knot-dnsutils",
+    program: "kdig",
+    why: "to compare DNS times",
+};
+
+/// Round trips by UDP, against a server of its own.
+pub(crate) const IRTT: Package = Package {
+    name: "irtt",
+    program: "irtt",
+    why: "to compare round trips by UDP",
+};
+
+/// A gateway.
+pub(crate) const MINIUPNPD: Package = Package {
+    name: "miniupnpd",
+    program: "miniupnpd",
+    why: "to compare what is found on a home network",
+};
+
 /// The C compiler of `ring` and of the bundled `SQLite`.
 pub(crate) const GCC: Package = Package {
     name: "gcc",
     program: "cc",
     why: "to build ring and SQLite",
+};
+
+/// The C++ compiler of libFuzzer.
+pub(crate) const GPP: Package = Package {
+    name: "g++",
+    program: "g++",
+    why: "to build libFuzzer",
 };
 
 /// The linker and the archiver.

@@ -1,38 +1,61 @@
 //! The daemon's answers in words.
 
+use super::measure::{plain, wrap};
 use super::{Exit, Failure, print, print_json};
-use crate::{clock, daemon};
+use crate::{clock, daemon, plugins};
 use glimpse_model::capability::Capabilities;
 use glimpse_model::time::{SECOND, Timestamp};
-use glimpse_probe::registry::Registry;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// Where the help of options starts: two columns, a name, a space, bounds, a space.
+const HELP_COLUMN: usize = 50;
+/// Characters of an option's help that are shown.
+const HELP_LIMIT: usize = 512;
+
 /// Works without a daemon; the limits are those of the settings, where they can be read.
-pub(super) fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
+pub(super) async fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
     let settings = crate::local::uci::load(config)
         .map(|(settings, _)| settings)
         .unwrap_or_default();
     let limits = daemon::limits(&settings, settings.limits.parallel.into());
-    let methods = Registry::built_in().capabilities();
+    let methods = plugins::registry(&settings).await.capabilities();
     let document = Capabilities::new(crate::VERSION.to_owned(), methods, limits);
     if json {
         return print_json(&serde_json::to_value(&document).unwrap_or(Value::Null));
     }
     let mut text = String::new();
     for method in &document.methods {
+        if !text.is_empty() {
+            text.push('\n');
+        }
         let _ = writeln!(text, "{}", method.name);
         for (name, schema) in method.options["properties"]
             .as_object()
             .into_iter()
             .flatten()
         {
-            let help = schema["description"].as_str().unwrap_or("");
-            let _ = writeln!(text, "  {name:<18} {:<28} {help}", bounds(schema));
+            option(&mut text, name, schema);
         }
     }
     print(&text)
+}
+
+/// Name, bounds and help of an option; help starts in a line of its own where bounds leave no room beside them.
+fn option(text: &mut String, name: &str, schema: &Value) {
+    // The texts of plug-ins are not ours.
+    let help = plain(schema["description"].as_str().unwrap_or(""), HELP_LIMIT);
+    let bounds = plain(&bounds(schema), HELP_LIMIT);
+    let start = format!("  {name:<18} {bounds:<28} ");
+    if start.chars().count() > HELP_COLUMN {
+        let _ = writeln!(text, "{}", start.trim_end());
+        wrap(text, &" ".repeat(HELP_COLUMN), &help, HELP_COLUMN);
+    } else if help.is_empty() {
+        let _ = writeln!(text, "{}", start.trim_end());
+    } else {
+        wrap(text, &start, &help, HELP_COLUMN);
+    }
 }
 
 fn bounds(schema: &Value) -> String {

@@ -15,7 +15,7 @@ impl Daemon {
             Request::Budget => self.budget(),
             Request::Schedules => self.schedules(),
             Request::Capabilities => {
-                let methods = self.registry.capabilities();
+                let methods = self.registry.borrow().capabilities();
                 let document =
                     Capabilities::new(crate::VERSION.to_owned(), methods, self.agent_limits());
                 serde_json::to_value(document).unwrap_or(Value::Null)

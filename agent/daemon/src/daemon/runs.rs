@@ -2,20 +2,24 @@
 
 use super::Daemon;
 use crate::clock;
-use crate::executor::{Ended, Job, RunEvent};
-use crate::guard::{Ask, Denied, Ticket, target};
+use crate::executor::{Ended, Job, LineWatch, RunEvent};
+use crate::guard::gate::{Gate, Refusal};
+use crate::guard::{Ask, Denied, Ticket};
+use crate::host::proc::{CpuTimes, cpu_usage};
 use crate::local::history::{History, Sample};
 use crate::random;
 use crate::scheduler::plan::{Firing, Missed};
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::OpenRun;
 use crate::spooler::new_id;
+use crate::tls;
+use glimpse_model::capability::Need;
 use glimpse_model::id::ResultId;
 use glimpse_model::instruction::{Execution, Instruction, Task};
 use glimpse_model::outcome::Outcome;
-use glimpse_model::record::{Record, SkipReason, Status};
+use glimpse_model::record::{Flag, Record, SkipReason, Status};
 use glimpse_model::time::{SECOND, Timestamp};
-use glimpse_probe::context::{Context, Meter};
+use glimpse_probe::context::{Bulk, Context, Meter};
 use glimpse_probe::registry::Descriptor;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -32,6 +36,7 @@ pub(super) struct Running {
     meter: Meter,
     pre_info: Map<String, Value>,
     began: Option<Timestamp>,
+    cpu: Option<CpuTimes>,
     /// It has a place; it does not wait any more.
     pub(super) begun: bool,
 }
@@ -101,17 +106,21 @@ impl Daemon {
             words,
         };
         // Both were checked when the set came in; a method may have gone since.
-        let method: Descriptor =
-            self.registry.find(&task.method).cloned().ok_or_else(|| {
-                cannot(format!("'{}' is not a method of this agent", task.method))
-            })?;
+        let method: Descriptor = self
+            .registry
+            .borrow()
+            .find(&task.method)
+            .cloned()
+            .ok_or_else(|| cannot(format!("'{}' is not a method of this agent", task.method)))?;
         let options = method
             .read(&task.options)
             .map_err(|refused| cannot(refused.to_string()))?;
-        let target = match options.text("host") {
-            "" => options.text("url"),
-            host => host,
-        }
+        // Whatever the method calls it; measurements of the home and of the machine have none.
+        let target = ["host", "url", "ip"]
+            .into_iter()
+            .map(|name| options.text(name))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
         .to_owned();
         let worst_bytes = method.worst_case_bytes(&options);
         let (_, link) = self
@@ -130,9 +139,30 @@ impl Daemon {
             now,
         )?;
         let rules = self.guard.rules();
-        let (lan, lab) = (instruction.lan && rules.lan, rules.lab);
+        let fills_line = method.needs.contains(&Need::ExclusiveLine);
+        let refusal = Refusal::default();
+        let gate = Gate {
+            lan: instruction.lan && rules.lan,
+            lab: rules.lab,
+            charge: (!fills_line).then_some(worst_bytes),
+            flow: self.guard.flow().clone(),
+            refusal: refusal.clone(),
+        };
+        let line = rules
+            .cross_traffic_bps
+            .filter(|_| fills_line)
+            .map(|limit_bps| LineWatch {
+                limit_bps,
+                bytes: Arc::new(self.surroundings.carried()),
+            });
         let context = Context {
-            admit: Arc::new(move |address| target::admit(address, lan, lab)),
+            admit: gate.admit(clock::now),
+            bulk: if rules.lab {
+                Bulk::Any
+            } else {
+                Bulk::Listed(self.settings.limits.bulk_targets.as_slice().into())
+            },
+            tls: tls::measuring(),
             byte_limit: worst_bytes,
             ..Context::unlimited(method.longest_run(&options), random::seed())
         };
@@ -154,6 +184,7 @@ impl Daemon {
                 meter: context.meter.clone(),
                 pre_info: Map::new(),
                 began: None,
+                cpu: None,
                 begun: false,
             },
         );
@@ -163,6 +194,8 @@ impl Daemon {
             method,
             options,
             context,
+            refusal,
+            line,
         })
     }
 
@@ -175,6 +208,11 @@ impl Daemon {
                     let _ = reply.send(());
                 }
             }
+            RunEvent::Denied(id, denied) => {
+                if let Some(running) = self.running.remove(&id) {
+                    self.revoke(running, 0, denied, clock::now()).await;
+                }
+            }
             RunEvent::Ended(ended) => self.ended(ended).await,
         }
     }
@@ -182,7 +220,7 @@ impl Daemon {
     /// Whether a run that has waited for its place may begin; the household may have changed its mind.
     async fn begins(&mut self, id: ResultId) -> bool {
         let now = clock::now();
-        let info = self.info();
+        let (info, cpu) = (self.info(), self.surroundings.cpu_times());
         let Some(running) = self.running.get_mut(&id) else {
             return false;
         };
@@ -191,6 +229,7 @@ impl Daemon {
                 running.begun = true;
                 running.began = Some(now);
                 running.pre_info = info;
+                running.cpu = cpu;
                 true
             }
             Err(denied) => {
@@ -223,11 +262,7 @@ impl Daemon {
         let Some(running) = self.running.remove(&ended.result) else {
             return;
         };
-        if let Some(words) = ended.target_refused {
-            let denied = Denied {
-                reason: SkipReason::TargetRefused,
-                words,
-            };
+        if let Some(denied) = ended.refused {
             let bytes = ended.outcome.bytes.total();
             return self.revoke(running, bytes, denied, ended.end).await;
         }
@@ -260,6 +295,19 @@ impl Daemon {
         record = record.with_outcome(outcome);
         record.pre_info = running.pre_info;
         record.post_info = self.info();
+        // Over the run itself; `cpu_usage` is the load since the snapshot before, whenever that was.
+        let load = running
+            .cpu
+            .zip(self.surroundings.cpu_times())
+            .and_then(|(before, after)| cpu_usage(&before, &after));
+        if let Some(load) = load {
+            record
+                .post_info
+                .insert("cpu_usage_run".to_owned(), load.into());
+            if load * 100.0 > f64::from(self.guard.rules().cpu_load) {
+                record.flags.push(Flag::CpuLoad);
+            }
+        }
         self.keep(record, Some(&running.target)).await;
     }
 
@@ -298,6 +346,13 @@ impl Daemon {
     fn info(&mut self) -> Map<String, Value> {
         let mobile = &self.settings.limits.mobile_interfaces;
         self.surroundings.info(mobile, &self.guard)
+    }
+}
+
+impl Running {
+    /// The method it runs.
+    pub(super) fn method(&self) -> &str {
+        &self.run.method
     }
 }
 

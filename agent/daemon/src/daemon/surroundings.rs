@@ -2,6 +2,7 @@
 
 use crate::guard::Guard;
 use crate::guard::accounts::Purse;
+use crate::host::proc::CpuTimes;
 use crate::host::{self, ConnectionMode, Host};
 use glimpse_model::precondition::Link;
 use glimpse_net::interface::{self, LinkKind};
@@ -46,6 +47,21 @@ impl Surroundings {
     /// Battery charge in percent, where there is a battery.
     pub fn charge(&self) -> Option<u8> {
         self.host.battery_level()
+    }
+
+    /// Processor time since boot.
+    pub fn cpu_times(&self) -> Option<CpuTimes> {
+        self.host.cpu_times()
+    }
+
+    /// What tells how many bytes the way to the Internet has carried in both directions.
+    pub fn carried(&self) -> impl Fn() -> Option<u64> + Send + Sync + use<> {
+        let root = self.root.clone();
+        move || {
+            let route = interface::default_route(&root)?;
+            let counters = interface::counters(&root, &route.interface).ok()?;
+            Some(counters.received_bytes.saturating_add(counters.sent_bytes))
+        }
     }
 
     /// `pre_info` or `post_info` of a record.

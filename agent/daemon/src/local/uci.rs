@@ -5,7 +5,9 @@
 //! options mean. Errors name section, option, value and line; what is not known is a warning, so that a file
 //! written for a newer agent still works.
 
+mod plugins;
 pub mod quiet;
+mod responder;
 pub mod settings;
 pub mod syntax;
 mod value;
@@ -14,7 +16,9 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use plugins::Plugins;
 pub use quiet::{QuietHours, QuietZone, system_zone};
+pub use responder::Responder;
 pub use settings::{Consent, Controller, Lab, Limits, Local, Log, Settings, Storage};
 
 /// Longest settings file read, in bytes.

@@ -331,6 +331,22 @@ async fn system_roots_verify_name_and_issuer() {
 }
 
 #[test]
+fn measurements_share_the_systems_roots_and_offer_no_protocol() {
+    match (measuring()(), measuring()()) {
+        (Ok(one), Ok(other)) => {
+            assert!(Arc::ptr_eq(&one, &other));
+            assert!(one.alpn_protocols.is_empty());
+            let kept = Arc::downgrade(&one);
+            drop((one, other));
+            assert_eq!(kept.strong_count(), 0, "given back");
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            assert!(error.contains("install ca-certificates"), "{error}")
+        }
+    }
+}
+
+#[test]
 fn without_a_valid_intermediate_there_is_no_configuration() {
     let ours = Authorities::new();
     let after_its_end = NOW + 100 * 365 * 86_400;

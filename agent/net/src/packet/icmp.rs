@@ -1,12 +1,17 @@
 //! ICMP (RFC 792) and ICMPv6 (RFC 4443) messages.
 
-use super::{Family, PacketError, Quote, array, internet_checksum, parse_quote};
+use super::{
+    Family, Label, PacketError, Quote, array, extensions, internet_checksum, parse_quote,
+    split_extensions,
+};
 
 const ECHO_REPLY_V4: u8 = 0;
 const UNREACHABLE_V4: u8 = 3;
 const ECHO_REQUEST_V4: u8 = 8;
 const TIME_EXCEEDED_V4: u8 = 11;
 const PARAMETER_PROBLEM_V4: u8 = 12;
+/// Code of [`UNREACHABLE_V4`].
+const FRAGMENTATION_NEEDED_V4: u8 = 4;
 const UNREACHABLE_V6: u8 = 1;
 const PACKET_TOO_BIG_V6: u8 = 2;
 const TIME_EXCEEDED_V6: u8 = 3;
@@ -37,6 +42,26 @@ pub struct IcmpError<'a> {
     pub info: u32,
     /// What it quotes.
     pub quote: Quote<'a>,
+    /// The extension structure behind the quote (RFC 4884); empty when there is none.
+    pub extensions: &'a [u8],
+}
+
+impl IcmpError<'_> {
+    /// Next-hop MTU of "fragmentation needed" and "packet too big"; `None` of other errors, and from routers older than
+    /// RFC 1191, which leave it 0.
+    pub const fn mtu(&self, family: Family) -> Option<u32> {
+        let mtu = match (family, self.kind, self.code) {
+            (Family::V4, UNREACHABLE_V4, FRAGMENTATION_NEEDED_V4) => self.info & 0xffff,
+            (Family::V6, PACKET_TOO_BIG_V6, _) => self.info,
+            _ => 0,
+        };
+        if mtu == 0 { None } else { Some(mtu) }
+    }
+
+    /// The MPLS labels under which the offending packet came to whom it troubled (RFC 4950), the outermost first.
+    pub fn labels(&self) -> Vec<Label> {
+        extensions(self.extensions)
+    }
 }
 
 /// An ICMP message of either version.
@@ -121,11 +146,18 @@ fn echo(bytes: &[u8]) -> Result<Echo<'_>, PacketError> {
 fn error(family: Family, bytes: &[u8], kind: u8, code: u8) -> Result<Message<'_>, PacketError> {
     let fixed: [u8; HEADER_LENGTH] = array(bytes, 0, "icmp error")?;
     let info = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
-    let quote = parse_quote(family, &bytes[HEADER_LENGTH..])?;
+    // RFC 4884 §4: where the length stands, and which messages have one. Of others those bytes are a number.
+    let body = &bytes[HEADER_LENGTH..];
+    let (quoted, extensions) = match (family, kind) {
+        (Family::V4, _) => split_extensions(family, fixed[5], body),
+        (Family::V6, UNREACHABLE_V6 | TIME_EXCEEDED_V6) => split_extensions(family, fixed[4], body),
+        (Family::V6, _) => (body, [].as_slice()),
+    };
     Ok(Message::Error(IcmpError {
         kind,
         code,
         info,
-        quote,
+        quote: parse_quote(family, quoted)?,
+        extensions,
     }))
 }

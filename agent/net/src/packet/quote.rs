@@ -7,6 +7,10 @@ use super::{
     parse_ipv4, parse_ipv6,
 };
 
+/// Bytes of an upper-layer header that every quote holds (RFC 792).
+const SHORTEST: usize = 8;
+const IPV6_HEADER: u32 = 40;
+
 /// The head of the offending packet as an ICMP error quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quote<'a> {
@@ -16,11 +20,17 @@ pub struct Quote<'a> {
     pub destination: IpAddr,
     /// Its upper-layer protocol.
     pub protocol: u8,
-    /// TTL or hop limit at the moment it was quoted.
+    /// TTL or hop limit at the moment it was quoted: 1 or 0 from most routers, more where a tunnel hid the way.
     pub ttl: u8,
+    /// Its length with the IP header, as its header says; some routers have changed it.
+    pub total_length: u32,
+    /// Identification of IPv4, flow label of IPv6: what else tells packets of one flow apart or together.
+    pub identification: u32,
+    /// DSCP and ECN bits, the byte that was the type of service.
+    pub traffic_class: u8,
     /// Its upper-layer header, as far as quoted.
     pub transport: QuotedTransport,
-    /// What is quoted behind that header; often nothing. Extensions of RFC 4884 may follow within it.
+    /// What is quoted behind that header; often nothing.
     pub payload: &'a [u8],
 }
 
@@ -64,46 +74,49 @@ pub enum QuotedTransport {
     Unknown,
 }
 
-/// Reads what follows the eight bytes of an ICMP error header.
+/// Reads what follows the eight bytes of an ICMP error header, without the extensions. Lengths in the quoted headers are
+/// told and not trusted: the quote is as long as it is.
 pub fn parse_quote(family: Family, bytes: &[u8]) -> Result<Quote<'_>, PacketError> {
-    let (source, destination, protocol, ttl, later_fragment, payload) = match family {
+    let (mut quote, later_fragment) = match family {
         Family::V4 => {
             let (header, payload) = parse_ipv4(bytes)?;
-            let later = header.fragment_offset != 0;
-            (
-                header.source.into(),
-                header.destination.into(),
-                header.protocol,
-                header.ttl,
-                later,
-                payload,
-            )
+            let quote = Quote {
+                source: header.source.into(),
+                destination: header.destination.into(),
+                protocol: header.protocol,
+                ttl: header.ttl,
+                total_length: header.total_length.into(),
+                identification: header.identification.into(),
+                traffic_class: bytes[1],
+                transport: QuotedTransport::Unknown,
+                // A total length that leaves no room for eight bytes that are there is wrong.
+                payload: match bytes.get(header.header_length..) {
+                    Some(whole) if payload.len() < SHORTEST && whole.len() >= SHORTEST => whole,
+                    _ => payload,
+                },
+            };
+            (quote, header.fragment_offset != 0)
         }
         Family::V6 => {
             let (header, payload) = parse_ipv6(bytes)?;
-            (
-                header.source.into(),
-                header.destination.into(),
-                header.next_header,
-                header.hop_limit,
-                false,
+            let quote = Quote {
+                source: header.source.into(),
+                destination: header.destination.into(),
+                protocol: header.next_header,
+                ttl: header.hop_limit,
+                total_length: u32::from(header.payload_length) + IPV6_HEADER,
+                identification: header.flow_label,
+                traffic_class: bytes[0] << 4 | bytes[1] >> 4,
+                transport: QuotedTransport::Unknown,
                 payload,
-            )
+            };
+            (quote, false)
         }
     };
-    let (transport, rest) = if later_fragment {
-        (QuotedTransport::Unknown, payload)
-    } else {
-        split(protocol, payload)
-    };
-    Ok(Quote {
-        source,
-        destination,
-        protocol,
-        ttl,
-        transport,
-        payload: rest,
-    })
+    if !later_fragment {
+        (quote.transport, quote.payload) = split(quote.protocol, quote.payload);
+    }
+    Ok(quote)
 }
 
 fn split(protocol: u8, bytes: &[u8]) -> (QuotedTransport, &[u8]) {

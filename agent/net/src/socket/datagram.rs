@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::message::{ErrorOrigin, Event, EventKind, receive};
-use super::{SocketError, SocketKind, create};
+use super::{SocketError, SocketKind, create, setup};
 use crate::count::{Counter, SHORT_HEADER, icmp_error_bytes, packet_bytes};
 use crate::packet::Family;
 use crate::stamp::{Stamp, monotonic_ns};
@@ -21,6 +21,7 @@ pub struct ProbeSocket {
     kind: SocketKind,
     family: Family,
     stamping: bool,
+    ttl: u8,
     counter: Counter,
 }
 
@@ -38,14 +39,14 @@ impl ProbeSocket {
         let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
         create::bind_alone(&socket, family, source_port)?;
         connect(&socket, remote)?;
-        Self::register(socket, SocketKind::Udp, family)
+        Self::register(socket, SocketKind::Udp, family, ttl)
     }
 
     /// A UDP socket without a fixed peer, for [`Self::send_to`].
     pub fn udp_unconnected(family: Family, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
         let socket = create::socket(family, Type::DGRAM, Some(Protocol::UDP), ttl)?;
         create::bind_alone(&socket, family, source_port)?;
-        Self::register(socket, SocketKind::Udp, family)
+        Self::register(socket, SocketKind::Udp, family, ttl)
     }
 
     /// An ICMP or ICMPv6 socket connected to `remote`: a ping socket, or a raw one where that is all there is; see
@@ -54,10 +55,26 @@ impl ProbeSocket {
         let family = Family::from(remote);
         let (socket, kind) = create::icmp(family, ttl)?;
         connect(&socket, SocketAddr::new(remote, 0))?;
-        Self::register(socket, kind, family)
+        Self::register(socket, kind, family, ttl)
     }
 
-    fn register(socket: Socket, kind: SocketKind, family: Family) -> Result<Self, SocketError> {
+    /// A raw socket that hears all ICMP packets that come to this host, errors about packets of other sockets among them, as
+    /// [`EventKind::Received`]: whole messages, with quoted headers, for [`crate::packet::parse_icmpv4`] (behind the IP
+    /// header) and [`crate::packet::parse_icmpv6`]. It counts nothing but what is claimed, and sends nothing.
+    ///
+    /// # Errors
+    /// [`SocketError::Setup`] of `socket` without `CAP_NET_RAW`.
+    pub fn icmp_listener(family: Family) -> Result<Self, SocketError> {
+        let socket = create::icmp_listener(family)?;
+        Self::register(socket, SocketKind::IcmpRaw, family, 64)
+    }
+
+    fn register(
+        socket: Socket,
+        kind: SocketKind,
+        family: Family,
+        ttl: u8,
+    ) -> Result<Self, SocketError> {
         // Kernels without stamps exist; the monotonic clock serves then.
         let stamping = match create::stamp_packets(&socket) {
             Ok(()) => true,
@@ -74,8 +91,42 @@ impl ProbeSocket {
             kind,
             family,
             stamping,
+            ttl,
             counter: Counter::default(),
         })
+    }
+
+    /// Sets the TTL or hop limit of the packets sent from now on. It costs a system call only when it changes.
+    ///
+    /// # Errors
+    /// [`SocketError::Setup`] for an IPv4 TTL of 0.
+    pub fn set_ttl(&mut self, ttl: u8) -> Result<(), SocketError> {
+        if ttl != self.ttl {
+            create::set_ttl(self.socket.get_ref(), self.family, ttl)?;
+            self.ttl = ttl;
+        }
+        Ok(())
+    }
+
+    /// Sets the differentiated services code point (RFC 2474), 0 to 63, of the packets sent from now on.
+    pub fn set_dscp(&self, dscp: u8) -> Result<(), SocketError> {
+        create::set_dscp(self.socket.get_ref(), self.family, dscp)
+    }
+
+    /// Says whether packets sent from now on may be fragmented. `true`: they carry "don't fragment", whatever path MTU this
+    /// host has learnt, so that each is judged by the path itself; one that is too long for the first link is refused by
+    /// [`Self::send`], and the error queue tells the MTU. `false`: routers (of IPv4) and this host may fragment them. Before
+    /// either was said, the kernel carries out path MTU discovery by itself.
+    pub fn set_dont_fragment(&self, dont_fragment: bool) -> Result<(), SocketError> {
+        create::set_dont_fragment(self.socket.get_ref(), self.family, dont_fragment)
+    }
+
+    /// Asks for room for `bytes` of packets that have come and were not read; the kernel limits it (`net.core.rmem_max`).
+    pub fn set_receive_buffer(&self, bytes: usize) -> Result<(), SocketError> {
+        let socket = self.socket.get_ref();
+        socket
+            .set_recv_buffer_size(bytes)
+            .map_err(setup("SO_RCVBUF"))
     }
 
     /// Which kind of socket the kernel gave.
@@ -162,8 +213,7 @@ impl ProbeSocket {
             match poll_queues(fd, buffer)? {
                 Some(event) => {
                     drop(guard);
-                    self.count(&event);
-                    return Ok(event);
+                    return Ok(self.found(event, buffer));
                 }
                 None => guard.clear_ready(),
             }
@@ -173,10 +223,14 @@ impl ProbeSocket {
     /// The next event if there is one already.
     pub fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<Event>> {
         let event = poll_queues(self.socket.get_ref().as_raw_fd(), buffer)?;
-        if let Some(event) = &event {
-            self.count(event);
-        }
-        Ok(event)
+        Ok(event.map(|event| self.found(event, buffer)))
+    }
+
+    fn found(&mut self, mut event: Event, buffer: &[u8]) -> Event {
+        let stripped = self.family.header_length() + self.transport_header();
+        event.locate_extensions(stripped, buffer);
+        self.count(&event);
+        event
     }
 
     /// Counts an event of a raw socket that belongs to its owner. A raw socket sees the packets of others too, and on

@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use super::message::{ErrorOrigin, ErrorReport, EventKind, receive};
 use super::{SocketError, create, setup};
 use crate::count::{Counter, TCP_ACK, TCP_RESET, TCP_SYN, icmp_error_bytes, packet_bytes};
-use crate::packet::Family;
+use crate::packet::{Family, Label};
 use crate::stamp::{Stamp, monotonic_ns};
 
 /// How an attempt ended.
@@ -28,19 +28,62 @@ pub enum TcpEnd {
     Failed(ErrorReport),
 }
 
-/// One attempt. Dropping it before its end leaves nothing behind but the SYN; after acceptance it sends a reset, so that
-/// the same ports can be used again at once.
+/// The fields of the IP header that a probe may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderFields {
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Differentiated services code point (RFC 2474), 0 to 63.
+    pub dscp: u8,
+    /// Whether packets carry "don't fragment"; see [`super::ProbeSocket::set_dont_fragment`]. `None` leaves it to the kernel.
+    pub dont_fragment: Option<bool>,
+}
+
+impl HeaderFields {
+    /// The given TTL, best effort, fragmentation as the kernel does.
+    pub const fn ttl(ttl: u8) -> Self {
+        Self {
+            ttl,
+            dscp: 0,
+            dont_fragment: None,
+        }
+    }
+}
+
+/// Room for what an ICMP error quotes with its extensions (RFC 4884 §5.1 with 576 bytes in all).
+const QUOTE_BYTES: usize = 576;
+
+/// One attempt. Its socket is closed when it ends: after acceptance by a reset, so that the same ports can be used again at
+/// once; after an error before the SYN is repeated. Dropping it before its end leaves nothing behind but the SYN.
 #[derive(Debug)]
 pub struct TcpProbe {
-    socket: AsyncFd<Socket>,
+    /// `None` once the attempt has ended.
+    socket: Option<AsyncFd<Socket>>,
+    local: Option<SocketAddr>,
     family: Family,
     started: Stamp,
     ended: Option<(TcpEnd, Stamp)>,
+    labels: Vec<Label>,
     counter: Counter,
 }
 
+/// An end and what came with it.
+struct Found {
+    end: TcpEnd,
+    labels: Vec<Label>,
+}
+
+impl From<TcpEnd> for Found {
+    fn from(end: TcpEnd) -> Self {
+        Self {
+            end,
+            labels: Vec::new(),
+        }
+    }
+}
+
 impl TcpProbe {
-    /// Sends the SYN. `source_port` 0 is an ephemeral one.
+    /// Sends the SYN. `source_port` 0 is an ephemeral one, and so is one from which another probe holds this connection.
     ///
     /// # Errors
     /// [`SocketError::Bind`] when the port is taken, [`SocketError::Connect`] when the kernel does not even send.
@@ -48,7 +91,16 @@ impl TcpProbe {
     /// # Panics
     /// Outside a tokio runtime with I/O.
     pub fn start(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
-        match Self::start_from(remote, source_port, ttl) {
+        Self::start_with(remote, source_port, &HeaderFields::ttl(ttl))
+    }
+
+    /// As [`Self::start`], with more fields of the IP header.
+    pub fn start_with(
+        remote: SocketAddr,
+        source_port: u16,
+        fields: &HeaderFields,
+    ) -> Result<Self, SocketError> {
+        match Self::start_from(remote, source_port, fields) {
             // Another probe holds this very connection.
             Err(SocketError::Connect { source, .. } | SocketError::Bind { source, .. })
                 if source_port != 0
@@ -57,15 +109,29 @@ impl TcpProbe {
                         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse
                     ) =>
             {
-                Self::start_from(remote, 0, ttl)
+                Self::start_from(remote, 0, fields)
             }
             started => started,
         }
     }
 
-    fn start_from(remote: SocketAddr, source_port: u16, ttl: u8) -> Result<Self, SocketError> {
+    /// Sends the SYN from `source_port` and no other: for probes that must be of one flow. 0 is an ephemeral one.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; also when another probe to `remote` holds the port.
+    pub fn start_from(
+        remote: SocketAddr,
+        source_port: u16,
+        fields: &HeaderFields,
+    ) -> Result<Self, SocketError> {
         let family = Family::from(remote.ip());
-        let socket = create::socket(family, Type::STREAM, Some(Protocol::TCP), ttl)?;
+        let socket = create::socket(family, Type::STREAM, Some(Protocol::TCP), fields.ttl)?;
+        if fields.dscp != 0 {
+            create::set_dscp(&socket, family, fields.dscp)?;
+        }
+        if let Some(dont_fragment) = fields.dont_fragment {
+            create::set_dont_fragment(&socket, family, dont_fragment)?;
+        }
         // Close by reset: no TIME_WAIT that would keep the ports.
         socket
             .set_linger(Some(Duration::ZERO))
@@ -76,28 +142,41 @@ impl TcpProbe {
         let returned = Stamp::monotonic(monotonic_ns());
         // On loopback the answer is there before the call returns.
         let ended = match result {
-            Ok(()) => Some((TcpEnd::Accepted, returned)),
+            Ok(()) => Some(TcpEnd::Accepted.into()),
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => None,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                Some((refused(&socket).unwrap_or(TcpEnd::Refused), returned))
+                Some(reported(&socket, family).unwrap_or_else(|| TcpEnd::Refused.into()))
             }
             Err(source) => return Err(SocketError::Connect { remote, source }),
         };
+        let local = socket.local_addr().ok().and_then(|own| own.as_socket());
         let interest = Interest::READABLE | Interest::WRITABLE;
         let socket = create::register(socket, interest)?;
         let mut counter = Counter::default();
         counter.sent(packet_bytes(family, TCP_SYN));
         let mut probe = Self {
-            socket,
+            socket: Some(socket),
+            local,
             family,
             started,
             ended: None,
+            labels: Vec::new(),
             counter,
         };
-        if let Some((end, stamp)) = ended {
-            probe.settle(end, stamp);
+        if let Some(found) = ended {
+            probe.settle(found, returned);
         }
         Ok(probe)
+    }
+
+    /// The address and port that the SYN left from.
+    pub const fn local_address(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// The MPLS labels that the ICMP error told of (RFC 4950); nothing before the end, and of other ends.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
     }
 
     /// The moment before the SYN, by the monotonic clock: the kernel stamps no SYN.
@@ -117,25 +196,28 @@ impl TcpProbe {
             if let Some(ended) = self.ended {
                 return Poll::Ready(ended);
             }
+            let Some(socket) = &self.socket else {
+                // It is taken away where `ended` is set.
+                return Poll::Pending;
+            };
             let stamp;
-            let end;
-            match self.socket.poll_write_ready(context) {
+            let found;
+            match socket.poll_write_ready(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
                     stamp = Stamp::monotonic(monotonic_ns());
-                    end = TcpEnd::Failed(local(&error));
+                    found = TcpEnd::Failed(local(&error)).into();
                 }
                 Poll::Ready(Ok(mut guard)) => {
                     stamp = Stamp::monotonic(monotonic_ns());
-                    let socket = guard.get_inner();
-                    let Some(found) = outcome(socket) else {
+                    let Some(ended) = outcome(guard.get_inner(), self.family) else {
                         guard.clear_ready();
                         continue;
                     };
-                    end = found;
+                    found = ended;
                 }
             }
-            self.settle(end, stamp);
+            self.settle(found, stamp);
         }
     }
 
@@ -144,8 +226,9 @@ impl TcpProbe {
         std::future::poll_fn(|context| self.poll_ended(context)).await
     }
 
-    fn settle(&mut self, end: TcpEnd, stamp: Stamp) {
-        match end {
+    fn settle(&mut self, found: Found, stamp: Stamp) {
+        self.socket = None;
+        match found.end {
             TcpEnd::Accepted => {
                 self.counter.received(packet_bytes(self.family, TCP_SYN));
                 self.counter.sent(packet_bytes(self.family, TCP_ACK));
@@ -158,29 +241,39 @@ impl TcpProbe {
             }
             TcpEnd::Failed(_) => {}
         }
-        self.ended = Some((end, stamp));
+        self.labels = found.labels;
+        self.ended = Some((found.end, stamp));
     }
 }
 
 /// How the attempt stands; `None` while it is under way.
-fn outcome(socket: &Socket) -> Option<TcpEnd> {
+fn outcome(socket: &Socket, family: Family) -> Option<Found> {
     match socket.take_error() {
-        Ok(None) => socket.peer_addr().is_ok().then_some(TcpEnd::Accepted),
-        Ok(Some(error)) => Some(refused(socket).unwrap_or_else(|| match error.kind() {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => TcpEnd::Refused,
-            _ => TcpEnd::Failed(local(&error)),
-        })),
-        Err(error) => Some(TcpEnd::Failed(local(&error))),
+        Ok(None) if socket.peer_addr().is_ok() => Some(TcpEnd::Accepted.into()),
+        // An ICMP error that met the socket in use is on the queue alone, and the kernel would go on trying.
+        Ok(None) => reported(socket, family),
+        Ok(Some(error)) => Some(
+            reported(socket, family).unwrap_or_else(|| match error.kind() {
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+                    TcpEnd::Refused.into()
+                }
+                _ => TcpEnd::Failed(local(&error)).into(),
+            }),
+        ),
+        Err(error) => Some(TcpEnd::Failed(local(&error)).into()),
     }
 }
 
 /// The ICMP error behind a failure: "port unreachable" makes the same error number as a reset, but it is of the queue.
-fn refused(socket: &Socket) -> Option<TcpEnd> {
-    let mut buffer = [0_u8; 128];
-    match receive(socket.as_raw_fd(), &mut buffer, true).ok()?.kind {
-        EventKind::Failed(report) if report.origin == ErrorOrigin::Icmp => {
-            Some(TcpEnd::Failed(report))
-        }
+fn reported(socket: &Socket, family: Family) -> Option<Found> {
+    let mut buffer = [0_u8; QUOTE_BYTES];
+    let mut event = receive(socket.as_raw_fd(), &mut buffer, true).ok()?;
+    event.locate_extensions(family.header_length(), &buffer);
+    match event.kind {
+        EventKind::Failed(report) if report.origin == ErrorOrigin::Icmp => Some(Found {
+            end: TcpEnd::Failed(report),
+            labels: event.labels(&buffer),
+        }),
         _ => None,
     }
 }
@@ -193,5 +286,6 @@ fn local(error: &io::Error) -> ErrorReport {
         icmp_code: 0,
         info: 0,
         offender: None,
+        destination: None,
     }
 }

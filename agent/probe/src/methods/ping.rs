@@ -9,6 +9,9 @@
 //!
 //! An ICMP error from a host on the way is no answer: it would be the round trip to somebody else. It ends the wait for that
 //! packet and is told in `error`.
+//!
+//! Whoever knows both addresses and ports can forge ICMP errors. Random text in every packet tells them apart, as far as it
+//! is quoted; a quote that shows none of it ends no wait, and answers only while there are no more such quotes than packets.
 
 mod datagram;
 mod machine;

@@ -267,6 +267,87 @@ async fn results_and_maps_are_exported() {
     }
 }
 
+#[tokio::test]
+async fn pairs_are_made_and_their_records_joined() {
+    let fixture = Fixture::new().await;
+    for id in ["a-1", "a-2"] {
+        fixture.enrol(id).await;
+    }
+    let dir = fixture.directory.path().to_str().unwrap();
+    let file = format!("{dir}/controller.toml");
+    std::fs::write(&file, "").unwrap();
+    let add = |to: &'static str| {
+        let file = file.clone();
+        async move {
+            let words = [
+                "pair",
+                "add",
+                "btc",
+                "--config",
+                &file,
+                "--from",
+                "a-1",
+                "--to",
+                to,
+                "--host",
+                "192.0.2.2",
+                "--id",
+                "p1",
+                "--option",
+                "slices=5",
+            ];
+            run(&words).await
+        }
+    };
+    let stranger = add("a-3").await;
+    assert!(
+        stranger.err.contains("there is no agent a-3"),
+        "{}",
+        stranger.err
+    );
+    let ran = add("a-2").await;
+    assert_eq!(ran.code, DONE, "{}", ran.err);
+    assert!(
+        ran.out.contains("a-1 measures with a-2 at 192.0.2.2"),
+        "{}",
+        ran.out
+    );
+
+    let told = fixture.get("a-1", "/agent/v2/instructions").await.json();
+    let options = &told["instructions"][0]["tasks"][0]["options"];
+    assert_eq!(options["slices"], 5);
+    assert!(options["token"].as_str().unwrap().starts_with("g1."));
+    let other = fixture.get("a-2", "/agent/v2/instructions").await.json();
+    assert_eq!(other["instructions"], json!([]));
+
+    let measured = |n, method: &str, instruction: Option<&str>| {
+        let mut made = record(n);
+        made["method"] = method.into();
+        made["instruction_id"] = instruction.into();
+        made["probe_result"] = json!({"measure_uuid": "m", "down": {"bandwidth_bps_avg": 94_100_000}});
+        made
+    };
+    let results = ["pair", "results", "--config", &file];
+    assert_eq!(json(&results).await, json!([]));
+    let sent = fixture
+        .post("a-1", batch(&[measured(1, "btc_ma", Some("p1"))]))
+        .await;
+    assert_eq!(sent.status, 200);
+    assert_eq!(json(&results).await[0]["responder"]["record"], Value::Null);
+    let sent = fixture
+        .post("a-2", batch(&[measured(2, "btc_mp", None)]))
+        .await;
+    assert_eq!(sent.status, 200);
+    let joined = json(&results).await;
+    assert_eq!(joined[0]["responder"]["agent"], "a-2");
+    assert_eq!(joined[0]["responder"]["record"]["method"], "btc_mp");
+    let table = run(&results).await.out;
+    assert!(
+        table.contains("down 94.10 Mbit/s") && table.contains("both"),
+        "{table}"
+    );
+}
+
 #[test]
 fn ages_and_times() {
     let now = start();

@@ -2,6 +2,7 @@
 
 use super::files::{self, Pki, ServerIdentity};
 use super::issue::{Authority, Serial, Window, authority_params};
+use super::peers::{PEERS_KEY, PeerKey};
 use super::{AGENTS_UNIT, CONTROLLERS_UNIT, PkiError};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use std::path::Path;
@@ -94,6 +95,7 @@ pub fn create(
         root: root.der().clone(),
         controllers,
         agents,
+        peers: PeerKey::generate()?,
     };
     let server = pki.issue_server(&names.server, serial()?, now, lifetimes)?;
     files::write_all(
@@ -109,6 +111,7 @@ pub fn create(
             (files::AGENTS, agents_pem.0),
             (files::AGENTS_KEY, agents_pem.1),
             (files::SERVER, server.to_pem()?),
+            (PEERS_KEY, pki.peers.to_pem()),
         ],
     )?;
     Ok((pki, server))

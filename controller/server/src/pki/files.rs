@@ -1,6 +1,7 @@
 //! The PKI on disk.
 
 use super::issue::Authority;
+use super::peers::{PEERS_KEY, PeerKey};
 use super::{AGENTS_UNIT, CONTROLLERS_UNIT, PkiError};
 use der::pem::LineEnding;
 use rcgen::KeyPair;
@@ -24,7 +25,7 @@ pub(super) const AGENTS_KEY: &str = "agents.key.pem";
 pub(super) const SERVER: &str = "server.pem";
 
 /// Every file of the directory, for a backup or a listing; the second is the one that belongs off-line.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 8] = [
     ROOT,
     ROOT_KEY,
     CONTROLLERS,
@@ -32,6 +33,7 @@ pub const FILES: [&str; 7] = [
     AGENTS,
     AGENTS_KEY,
     SERVER,
+    PEERS_KEY,
 ];
 
 /// Stands above the root key in its file; PEM readers pass over it.
@@ -46,6 +48,8 @@ pub struct Pki {
     pub(super) root: CertificateDer<'static>,
     pub(super) controllers: Authority,
     pub(super) agents: Authority,
+    /// Signs the tokens of measurements between agents.
+    pub peers: PeerKey,
 }
 
 /// The server's key and certificate.
@@ -73,6 +77,7 @@ impl Pki {
             root: certificate(dir, ROOT)?,
             controllers: authority(dir, CONTROLLERS_UNIT, CONTROLLERS, CONTROLLERS_KEY)?,
             agents: authority(dir, AGENTS_UNIT, AGENTS, AGENTS_KEY)?,
+            peers: PeerKey::load(dir)?,
         })
     }
 
@@ -257,7 +262,7 @@ pub(super) fn write_all(dir: &Path, files: &[(&str, String)]) -> Result<(), PkiE
 }
 
 /// A file that nobody else can read, not even for a moment.
-fn write_new(path: &Path, contents: &[u8]) -> Result<(), PkiError> {
+pub(super) fn write_new(path: &Path, contents: &[u8]) -> Result<(), PkiError> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -275,7 +280,14 @@ fn sync(dir: &Path) -> Result<(), PkiError> {
         .map_err(|source| io_error(dir, source))
 }
 
-fn io_error(path: &Path, source: io::Error) -> PkiError {
+pub(super) fn damaged(path: &Path, reason: &str) -> PkiError {
+    PkiError::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+pub(super) fn io_error(path: &Path, source: io::Error) -> PkiError {
     PkiError::Io {
         path: path.to_owned(),
         source,

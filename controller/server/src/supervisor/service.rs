@@ -58,7 +58,9 @@ pub(crate) async fn admit_caller(shared: &Shared, agent: &AgentId) -> Result<(),
 }
 
 pub(super) fn configuration(shared: &Shared) -> Result<Document, SupervisorError> {
-    let bytes = serde_json::to_vec(&shared.config.agents)
+    let mut configuration = shared.config.agents.clone();
+    configuration.peer_key = Some(shared.pki.peers.public());
+    let bytes = serde_json::to_vec(&configuration)
         .map_err(|error| Refused::new("configuration", error.to_string()))?;
     Ok(Document::new(bytes))
 }

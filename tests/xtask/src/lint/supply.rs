@@ -35,6 +35,23 @@ struct Ban {
 #[derive(Debug, Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// Licences that one package may have beside those of all.
+#[derive(Debug, Deserialize)]
+struct Exception {
+    name: String,
+    allow: Vec<String>,
+}
+
+impl Licenses {
+    fn of(&self, package: &str) -> Vec<String> {
+        let own = self.exceptions.iter().filter(|own| own.name == package);
+        let own = own.flat_map(|own| own.allow.iter());
+        self.allow.iter().chain(own).cloned().collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,7 +89,8 @@ impl Rules {
                 faults.push(format!("{named} is banned ({}): {way}", ban.reason));
             }
             match &package.license {
-                Some(expression) if licence::is_met(expression, &self.licenses.allow) => {}
+                Some(expression)
+                    if licence::is_met(expression, &self.licenses.of(&package.name)) => {}
                 Some(expression) => {
                     faults.push(format!("{named}: licence {expression} is not on the list"));
                 }
@@ -156,9 +174,21 @@ mod tests {
             let faults = rules().faults(&graph(name, license, source));
             assert!(faults.len() == 1 && faults[0].contains(said), "{faults:?}");
         }
-        assert_eq!(
-            rules().faults(&graph("serde", "MIT OR Apache-2.0", CRATES_IO)),
-            Vec::<String>::new()
-        );
+        for (name, license, said) in [
+            ("serde", "MIT OR Apache-2.0", None),
+            ("libfuzzer-sys", "(MIT OR Apache-2.0) AND NCSA", None),
+            (
+                "x",
+                "MIT AND NCSA",
+                Some("x 2.0.0: licence MIT AND NCSA is not on the list"),
+            ),
+        ] {
+            let faults = rules().faults(&graph(name, license, CRATES_IO));
+            assert_eq!(
+                faults,
+                Vec::from_iter(said),
+                "an exception is for one package"
+            );
+        }
     }
 }

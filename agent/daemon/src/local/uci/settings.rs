@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use super::plugins::Plugins;
 use super::quiet::{QuietHours, QuietZone};
+use super::responder::Responder;
 use super::syntax::{self, Section};
 use super::value::Reader;
 use super::{Error, Warning};
@@ -30,6 +32,10 @@ pub struct Settings {
     pub log: Log,
     /// `config lab`.
     pub lab: Lab,
+    /// `config plugins`.
+    pub plugins: Plugins,
+    /// `config responder`.
+    pub responder: Responder,
 }
 
 /// Who may instruct this agent.
@@ -77,6 +83,16 @@ pub struct Limits {
     pub target_parallel: u16,
     /// `target_rate`: measurements begun to one target, per minute, 1 to 6000 (60).
     pub target_rate: u16,
+    /// `target_bytes`: bytes that measurements begun to one address within a minute can use, but for those that fill
+    /// the line (4 000 000).
+    pub target_bytes: u64,
+    /// `minute_bytes`: the same of all addresses together (16 000 000).
+    pub minute_bytes: u64,
+    /// `cross_traffic_kbps`: measurements that fill the line wait until it carries less, 0 to 4 000 000; 0 does not
+    /// wait (200).
+    pub cross_traffic_kbps: u32,
+    /// `cpu_load`: results of runs during which the processor was busier are flagged, 1 to 100 percent (80).
+    pub cpu_load: u8,
 }
 
 /// Where records wait and history is kept.
@@ -142,6 +158,10 @@ impl Default for Limits {
             parallel: 4,
             target_parallel: 2,
             target_rate: 60,
+            target_bytes: 4_000_000,
+            minute_bytes: 16_000_000,
+            cross_traffic_kbps: 200,
+            cpu_load: 80,
         }
     }
 }
@@ -197,6 +217,8 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
                 }
             }
             "log" => settings.log = log(&reader)?,
+            "plugins" => settings.plugins = Plugins::read(&reader)?,
+            "responder" => settings.responder = Responder::read(&reader)?,
             "lab" => {
                 settings.lab = Lab {
                     targets: reader.flag("targets", false)?,
@@ -293,6 +315,31 @@ fn limits(reader: &Reader<'_>) -> Result<Limits, Error> {
             6000,
             default.target_rate,
         )?,
+        target_bytes: reader.number(
+            "target_bytes",
+            "bytes per minute",
+            0..=u64::MAX,
+            default.target_bytes,
+        )?,
+        minute_bytes: reader.number(
+            "minute_bytes",
+            "bytes per minute",
+            0..=u64::MAX,
+            default.minute_bytes,
+        )?,
+        cross_traffic_kbps: reader
+            .number(
+                "cross_traffic_kbps",
+                "kbit/s",
+                0..=4_000_000,
+                default.cross_traffic_kbps.into(),
+            )?
+            .try_into()
+            .unwrap_or(default.cross_traffic_kbps),
+        cpu_load: reader
+            .number("cpu_load", "percent", 1..=100, default.cpu_load.into())?
+            .try_into()
+            .unwrap_or(default.cpu_load),
     })
 }
 

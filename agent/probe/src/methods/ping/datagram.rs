@@ -44,6 +44,7 @@ pub(super) struct Face {
 impl Datagrams {
     pub(super) fn udp(remote: SocketAddr, options: &PingOptions) -> Result<Self, SocketError> {
         let socket = ProbeSocket::udp(remote, options.source_port, options.ttl)?;
+        mark(&socket, options)?;
         Ok(Self::new(socket, remote.ip(), 0, options.payload))
     }
 
@@ -53,6 +54,7 @@ impl Datagrams {
         seed: u64,
     ) -> Result<Self, SocketError> {
         let socket = ProbeSocket::icmp(target, options.ttl)?;
+        mark(&socket, options)?;
         Ok(Self::new(
             socket,
             target,
@@ -122,6 +124,14 @@ impl Datagrams {
     }
 }
 
+/// Sets what the options say of the IP header.
+fn mark(socket: &ProbeSocket, options: &PingOptions) -> Result<(), SocketError> {
+    if options.dscp != 0 {
+        socket.set_dscp(options.dscp)?;
+    }
+    socket.set_dont_fragment(options.dont_fragment)
+}
+
 impl Face {
     /// Tells the machine what an event of the socket means, and says whether it is traffic of this run. Pure.
     pub(super) fn tell(self, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
@@ -133,19 +143,22 @@ impl Face {
                 false
             }
             EventKind::Received { .. } if self.kind == SocketKind::Udp => {
-                machine.answered(Claim::Reply(bytes), event.stamp);
+                answered(Claim::Reply(bytes), event, machine);
                 true
             }
-            EventKind::Received { .. } => self.echo(bytes, event.stamp, machine),
+            EventKind::Received { .. } => self.echo(bytes, event, machine),
             EventKind::Failed(report) => match report.origin {
                 ErrorOrigin::Icmp if self.kind == SocketKind::Udp => {
-                    self.quoted_datagram(&report, bytes, event.stamp, machine);
+                    self.quoted_datagram(&report, event.quoted(bytes), event, machine);
                     true
                 }
-                ErrorOrigin::Icmp => self.quoted_echo(&report, bytes, machine),
-                // The call that sent it has failed as well.
+                ErrorOrigin::Icmp => self.quoted_echo(&report, event.quoted(bytes), machine),
+                // The call that sent it has failed as well, and gives the reason; the MTU is told here alone.
                 ErrorOrigin::Local => {
-                    machine.fault(report.reason());
+                    match report.mtu() {
+                        Some(mtu) => machine.too_long(mtu),
+                        None => machine.fault(report.reason()),
+                    }
                     false
                 }
                 ErrorOrigin::Other => false,
@@ -153,7 +166,7 @@ impl Face {
         }
     }
 
-    fn echo(self, bytes: &[u8], stamp: Stamp, machine: &mut Machine) -> bool {
+    fn echo(self, bytes: &[u8], event: &Event, machine: &mut Machine) -> bool {
         let message = match (Family::from(self.target), self.kind) {
             (Family::V4, SocketKind::IcmpRaw) => {
                 parse_ipv4(bytes).and_then(|(_, payload)| parse_icmpv4(payload))
@@ -165,7 +178,7 @@ impl Face {
             Ok(Message::EchoReply(reply)) if self.is_ours(reply.identifier) => {
                 let (index, text) = (u32::from(reply.sequence).wrapping_sub(1), reply.payload);
                 if text.len() == self.payload {
-                    machine.answered(Claim::Numbered { index, text }, stamp);
+                    answered(Claim::Numbered { index, text }, event, machine);
                 } else {
                     machine.foreign();
                 }
@@ -185,14 +198,14 @@ impl Face {
         self,
         report: &ErrorReport,
         text: &[u8],
-        stamp: Stamp,
+        event: &Event,
         machine: &mut Machine,
     ) {
         let claim = Claim::Quoted(text);
         if report.offender == Some(self.target) && report.is_unreachable(self.target.into()) {
-            machine.answered(claim, stamp);
+            answered(claim, event, machine);
         } else {
-            machine.failed(claim, describe(report));
+            failed(claim, report, machine);
         }
     }
 
@@ -205,7 +218,7 @@ impl Face {
         let ours = self.is_ours(u16::from_be_bytes([header[4], header[5]]));
         if ours {
             let index = u32::from(u16::from_be_bytes([header[6], header[7]])).wrapping_sub(1);
-            machine.failed(Claim::Numbered { index, text }, describe(report));
+            failed(Claim::Numbered { index, text }, report, machine);
         }
         ours
     }
@@ -213,6 +226,24 @@ impl Face {
     /// The kernel has checked the identifier of a ping socket, and chosen it.
     fn is_ours(self, identifier: u16) -> bool {
         self.kind != SocketKind::IcmpRaw || identifier == self.identifier
+    }
+}
+
+/// Tells the machine of an answer and the TTL it came with.
+fn answered(claim: Claim<'_>, event: &Event, machine: &mut Machine) {
+    if let Some(index) = machine.answered(claim, event.stamp)
+        && let Some(ttl) = event.ttl
+    {
+        machine.reply_ttl(index, ttl);
+    }
+}
+
+/// Tells the machine that a packet is lost, and the MTU where that is why.
+fn failed(claim: Claim<'_>, report: &ErrorReport, machine: &mut Machine) {
+    if machine.failed(claim, describe(report))
+        && let Some(mtu) = report.mtu()
+    {
+        machine.too_long(mtu);
     }
 }
 
@@ -246,12 +277,7 @@ mod tests {
     }
 
     fn event(kind: EventKind, length: usize) -> Event {
-        Event {
-            kind,
-            length,
-            whole_length: length,
-            stamp: Stamp::monotonic(5_000_000),
-        }
+        Event::new(kind, length, Stamp::monotonic(5_000_000))
     }
 
     fn unreachable(offender: [u8; 4], kind: u8, code: u8) -> EventKind {
@@ -262,6 +288,7 @@ mod tests {
             icmp_code: code,
             info: 0,
             offender: Some(offender.into()),
+            destination: None,
         })
     }
 
@@ -358,6 +385,60 @@ mod tests {
             assert_eq!(machine.tally().faults.len(), faults);
             assert_eq!(machine.tally().received, 0);
             assert_eq!(machine.poll(6_000_000) == Action::Done, faults == 1);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_forged_quotes_is_no_answer_of_either_type() {
+        let text = b"0123456789";
+        let mut machine = waiting(text);
+        let port_unreachable = unreachable([192, 0, 2, 1], 3, 3);
+        for forged in 0..1000_u16 {
+            let quoted = [forged.to_be_bytes(); 5].concat();
+            let udp = event(port_unreachable, quoted.len());
+            face(SocketKind::Udp).tell(&udp, &quoted, &mut machine);
+            face(SocketKind::Udp).tell(&event(port_unreachable, 0), &[], &mut machine);
+            let echo = reply(0x1234, forged, &quoted, 8);
+            let icmp = event(port_unreachable, echo.len());
+            face(SocketKind::IcmpRaw).tell(&icmp, &echo, &mut machine);
+            face(SocketKind::IcmpRaw).tell(&event(port_unreachable, 8), &echo[..8], &mut machine);
+        }
+        let tally = machine.tally();
+        assert_eq!((tally.received, tally.untimed, tally.mtu), (0, 0, None));
+        assert!(tally.faults.len() <= 8);
+        // The true one among them is.
+        face(SocketKind::Udp).tell(&event(port_unreachable, 10), text, &mut machine);
+        assert_eq!(machine.tally().received, 1);
+    }
+
+    #[test]
+    fn an_answer_gives_its_ttl_and_too_long_a_packet_the_mtu() {
+        let text = b"0123456789";
+        let mut machine = waiting(text);
+        let mut answer = event(unreachable([192, 0, 2, 1], 3, 3), 10);
+        answer.ttl = Some(57);
+        face(SocketKind::Udp).tell(&answer, text, &mut machine);
+        assert_eq!(machine.tally().reply_ttl, Some((57, 57)));
+
+        let needed = |quoted: &[u8], origin| {
+            let report = ErrorReport {
+                origin,
+                errno: nix::errno::Errno::EMSGSIZE as i32,
+                icmp_type: 3,
+                icmp_code: 4,
+                info: 1300,
+                offender: Some([198, 51, 100, 1].into()),
+                destination: None,
+            };
+            let mut machine = waiting(text);
+            let event = event(EventKind::Failed(report), quoted.len());
+            face(SocketKind::Udp).tell(&event, quoted, &mut machine);
+            (machine.tally().mtu, machine.tally().received)
+        };
+        assert_eq!(needed(text, ErrorOrigin::Icmp), (Some(1300), 0));
+        assert_eq!(needed(b"", ErrorOrigin::Local), (Some(1300), 0));
+        for forged in [b"".as_slice(), b"0123X56789"] {
+            assert_eq!(needed(forged, ErrorOrigin::Icmp), (None, 0));
         }
     }
 }

@@ -7,8 +7,10 @@ use super::payload::{TOKEN_LENGTH, is_ours};
 
 /// Different faults that are told apart; more are only counted.
 const FAULT_LIMIT: usize = 8;
-/// Shortest token that is looked for within a packet; a shorter one could be met by chance.
+/// Shortest text that tells a packet of ours; a shorter one could be met by chance, or guessed.
 const SEARCHABLE: usize = 4;
+const DISTRUST: &str = "icmp errors that show nothing of our text came more often than packets were sent; \
+     they were not taken for answers";
 /// Packets back from the newest that are looked through for a transmitted one.
 const TRANSMIT_SEARCH: usize = 64;
 
@@ -46,6 +48,8 @@ pub enum Claim<'a> {
         /// The beginning of its text.
         text: &'a [u8],
     },
+    /// By the connection that was tried for this packet alone.
+    Attempt(u32),
     /// By its text alone: what an ICMP error quotes, perhaps nothing.
     Quoted(&'a [u8]),
     /// By having come from the target: a reply of a service of its own making, or our own text returned.
@@ -69,6 +73,13 @@ pub struct Tally {
     pub late: u32,
     /// Packets that came and answered nothing of ours.
     pub foreign: u32,
+    /// Packets whose answer came after that of a later one: the singletons of RFC 4737 §3, with the second copy of a packet,
+    /// late answers and those without a time left out.
+    pub reordered: u32,
+    /// Lowest and highest TTL or hop limit with which answers came.
+    pub reply_ttl: Option<(u8, u8)>,
+    /// Smallest MTU that a packet of ours was said to be too long for.
+    pub mtu: Option<u32>,
     /// What went wrong on the way and how often, in the order of first occurrence.
     pub faults: Vec<(String, u32)>,
 }
@@ -88,6 +99,10 @@ struct Packet {
     /// `None` when the kernel refused it.
     sent: Option<Stamp>,
     state: State,
+    /// TTL of its answer.
+    reply_ttl: Option<u8>,
+    /// Whether it was answered by a quote too short to be sure of.
+    unsure: bool,
 }
 
 impl Packet {
@@ -117,6 +132,8 @@ pub struct Machine {
     slot_ns: u64,
     packets: Vec<Packet>,
     waiting: u32,
+    /// Errors with quotes too short to be sure of.
+    unsure: u32,
     tally: Tally,
 }
 
@@ -128,6 +145,7 @@ impl Machine {
             slot_ns: start_ns,
             packets: Vec::new(),
             waiting: 0,
+            unsure: 0,
             tally: Tally::default(),
         }
     }
@@ -205,46 +223,113 @@ impl Machine {
         }
     }
 
-    /// An answer came.
-    pub fn answered(&mut self, claim: Claim<'_>, at: Stamp) {
+    /// An answer came. Says which packet it was the first answer to, where that is known.
+    ///
+    /// Who knows our addresses and ports can forge an ICMP error with a short quote. A true host sends one for a packet: when
+    /// there are more of them than packets, none counts, and those that did no longer do.
+    pub fn answered(&mut self, claim: Claim<'_>, at: Stamp) -> Option<u32> {
+        let unsure = matches!(claim, Claim::Quoted(text) if text.len() < SEARCHABLE);
+        if unsure {
+            self.unsure = self.unsure.saturating_add(1);
+            if self.distrusts() {
+                self.revoke();
+                self.tally.foreign += 1;
+                return None;
+            }
+        }
         let (index, state) = match self.whose(claim) {
             Whose::Packet(index) => (index, State::Answered(at)),
             Whose::OneOfMany(index) => (index, State::Untimed),
             Whose::Nobody => {
                 self.tally.foreign += 1;
-                return;
+                return None;
             }
         };
         let packet = &mut self.packets[index];
-        let Some(sent) = packet.sent else { return };
+        let sent = packet.sent?;
         match packet.state {
             State::Waiting if at.since(&sent).0 <= self.pace.timeout_ns => {
                 packet.state = state;
+                packet.unsure = unsure;
                 self.waiting -= 1;
                 self.tally.received += 1;
                 if state == State::Untimed {
                     self.tally.untimed += 1;
                 }
+                return u32::try_from(index).ok();
             }
             State::Waiting | State::Lost => self.tally.late += 1,
             State::Answered(_) | State::Untimed => self.tally.duplicates += 1,
         }
+        None
     }
 
-    /// Word came that a packet will not be answered.
-    pub fn failed(&mut self, claim: Claim<'_>, reason: String) {
+    fn distrusts(&self) -> bool {
+        self.unsure > self.tally.sent
+    }
+
+    /// What was answered by short quotes waits on.
+    fn revoke(&mut self) {
+        let mut revoked = 0;
+        for packet in self.packets.iter_mut().filter(|packet| packet.unsure) {
+            if packet.state == State::Untimed {
+                self.tally.untimed -= 1;
+            }
+            packet.state = State::Waiting;
+            packet.unsure = false;
+            packet.reply_ttl = None;
+            revoked += 1;
+        }
+        self.waiting += revoked;
+        self.tally.received -= revoked;
+        self.tally.foreign += revoked;
+        if !self.tally.faults.iter().any(|(known, _)| known == DISTRUST) {
+            self.fault(DISTRUST.to_owned());
+        }
+    }
+
+    /// The first answer to packet `index` came with this TTL or hop limit.
+    pub fn reply_ttl(&mut self, index: u32, ttl: u8) {
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        if let Some(packet) = self.packets.get_mut(place) {
+            packet.reply_ttl = Some(ttl);
+        }
+    }
+
+    /// Word came that a packet will not be answered. Says whether that is sure: a quote too short to be ours beyond doubt
+    /// is only noted, and the packet is waited for.
+    pub fn failed(&mut self, claim: Claim<'_>, reason: String) -> bool {
         match self.whose(claim) {
             Whose::Packet(index) => {
                 let packet = &mut self.packets[index];
-                if packet.is_waiting() {
+                let sure = match claim {
+                    Claim::Attempt(_) => true,
+                    Claim::Numbered { text, .. } | Claim::Quoted(text) | Claim::Reply(text) => {
+                        text.len() >= SEARCHABLE.min(packet.token_length)
+                    }
+                };
+                if sure && packet.is_waiting() {
                     packet.state = State::Lost;
                     self.waiting -= 1;
                 }
                 self.fault(reason);
+                sure
             }
-            Whose::OneOfMany(_) => self.fault(reason),
-            Whose::Nobody => self.tally.foreign += 1,
+            Whose::OneOfMany(_) => {
+                self.fault(reason);
+                false
+            }
+            Whose::Nobody => {
+                self.tally.foreign += 1;
+                false
+            }
         }
+    }
+
+    /// A packet of ours was too long for a link of this MTU.
+    pub fn too_long(&mut self, mtu: u32) {
+        let known = self.tally.mtu.unwrap_or(u32::MAX);
+        self.tally.mtu = Some(known.min(mtu));
     }
 
     /// Notes something about the run as a whole.
@@ -265,15 +350,23 @@ impl Machine {
 
     /// What it came to; packets still waited for count as lost.
     pub fn tally(&self) -> Tally {
-        let trips = self
+        let trips: Vec<_> = self
             .packets
             .iter()
             .filter_map(|packet| match (packet.sent, packet.state) {
                 (Some(sent), State::Answered(received)) => Some((sent, received)),
                 _ => None,
-            });
+            })
+            .collect();
+        let answered = self
+            .packets
+            .iter()
+            .filter(|packet| matches!(packet.state, State::Answered(_) | State::Untimed));
+        let ttls = || answered.clone().filter_map(|packet| packet.reply_ttl);
         Tally {
-            trips: trips.collect(),
+            reordered: reordered(&trips),
+            reply_ttl: ttls().min().zip(ttls().max()),
+            trips,
             ..self.tally.clone()
         }
     }
@@ -287,6 +380,8 @@ impl Machine {
             token_length,
             sent,
             state: State::Waiting,
+            reply_ttl: None,
+            unsure: false,
         });
     }
 
@@ -304,6 +399,13 @@ impl Machine {
                 let index = usize::try_from(index).unwrap_or(usize::MAX);
                 return match self.packets.get(index) {
                     Some(packet) if packet.begins_with(text) => Whose::Packet(index),
+                    _ => Whose::Nobody,
+                };
+            }
+            Claim::Attempt(index) => {
+                let index = usize::try_from(index).unwrap_or(usize::MAX);
+                return match self.packets.get(index) {
+                    Some(packet) if packet.sent.is_some() => Whose::Packet(index),
                     _ => Whose::Nobody,
                 };
             }
@@ -342,6 +444,26 @@ impl Machine {
             .filter(move |(_, packet)| fits(packet))
             .map(|(index, _)| index)
     }
+}
+
+/// How many of the trips, given in the order of sending, ended after one that had begun later (RFC 4737 §3.3). What came at
+/// the same moment came in order.
+fn reordered(trips: &[(Stamp, Stamp)]) -> u32 {
+    let mut arrivals: Vec<(u64, usize)> = trips
+        .iter()
+        .enumerate()
+        .map(|(place, (_, received))| (received.monotonic_ns, place))
+        .collect();
+    arrivals.sort_unstable();
+    let (mut expected, mut count) = (0, 0);
+    for (_, place) in arrivals {
+        if place < expected {
+            count += 1;
+        } else {
+            expected = place + 1;
+        }
+    }
+    count
 }
 
 #[cfg(test)]

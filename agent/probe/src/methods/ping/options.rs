@@ -97,6 +97,19 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         FAMILIES,
         "which version of the internet protocol is used",
     ),
+    OptionSpec::integer(
+        "dscp",
+        0,
+        0,
+        63,
+        "",
+        "differentiated services code point of the packets; not with type System",
+    ),
+    OptionSpec::boolean(
+        "dont_fragment",
+        false,
+        "whether packets may not be fragmented on the way; not with type System",
+    ),
 ];
 
 /// What is sent.
@@ -135,6 +148,10 @@ pub struct PingOptions {
     pub kind: PingType,
     /// Which addresses may be used.
     pub family: FamilyChoice,
+    /// Differentiated services code point (RFC 2474): 0 to 63.
+    pub dscp: u8,
+    /// Whether packets carry "don't fragment".
+    pub dont_fragment: bool,
 }
 
 impl PingOptions {
@@ -157,6 +174,13 @@ impl PingOptions {
                 "payload",
                 format!("must be <= {PAYLOAD_LIMIT} unless the type is System"),
             ));
+        }
+        let (dscp, dont_fragment) = (number(options, "dscp")?, options.boolean("dont_fragment"));
+        // Not every system's program can, and none says so in the same words.
+        for (name, given) in [("dscp", dscp != 0), ("dont_fragment", dont_fragment)] {
+            if given && kind == PingType::System {
+                return Err(Refused::new(name, "cannot be had with type System"));
+            }
         }
         let timeout_ms: u32 = number(options, "timeout")?;
         let port = |name, zero| {
@@ -185,6 +209,8 @@ impl PingOptions {
                 "ipv6" => FamilyChoice::Ipv6,
                 _ => FamilyChoice::Any,
             },
+            dscp,
+            dont_fragment,
         };
         if read.sending_and_waiting_ms() > RUN_LIMIT_MS {
             return Err(Refused::new(
@@ -205,11 +231,19 @@ impl PingOptions {
         }
     }
 
-    /// Bytes at IP level that the run can need, in the longer headers of IPv6. Each packet sent may bring one answer: itself
-    /// returned or an ICMP error that quotes it whole, which is longer.
+    /// Bytes at IP level that the run can need, in the longer headers of IPv6: those of its packets and their answers, and
+    /// an eighth more for copies that the network makes. A run to which still more comes (floods) ends early.
     pub fn worst_case_bytes(&self) -> u64 {
-        let family = Family::V6;
-        let each = match self.kind {
+        let copies = match self.kind {
+            PingType::Tcp => 0,
+            PingType::Udp | PingType::Icmp | PingType::System => self.count.div_ceil(8),
+        };
+        u64::from(self.count + copies) * self.exchange_bytes(Family::V6)
+    }
+
+    /// Bytes at IP level of one packet and its answer: itself returned or an ICMP error that quotes it whole, which is longer.
+    pub fn exchange_bytes(&self, family: Family) -> u64 {
+        match self.kind {
             PingType::Udp => {
                 datagram_bytes(family, self.payload) + icmp_error_bytes(family, 8 + self.payload)
             }
@@ -226,8 +260,7 @@ impl PingOptions {
                     + packet_bytes(family, TCP_RESET);
                 sent + icmp_error_bytes(family, TCP_SYN)
             }
-        };
-        u64::from(self.count) * each
+        }
     }
 
     /// How long the run can take, resolving the name included.

@@ -24,6 +24,12 @@ pub(super) struct Figures {
     pub(super) untimed: u32,
     /// Second answers.
     pub(super) duplicates: u32,
+    /// Answers that came after that of a later packet; `None` where another program does not tell.
+    pub(super) reordered: Option<u32>,
+    /// Lowest and highest TTL of the answers, where it is told.
+    pub(super) reply_ttl: Option<(u8, u8)>,
+    /// MTU that packets were too long for, where one was told.
+    pub(super) mtu: Option<u32>,
     /// What gave the times: `kernel`, `monotonic`, or `system` for another program's figures.
     pub(super) timestamps: &'static str,
 }
@@ -55,6 +61,9 @@ impl Figures {
             trips_ns,
             untimed: tally.untimed,
             duplicates: tally.duplicates,
+            reordered: Some(tally.reordered),
+            reply_ttl: tally.reply_ttl,
+            mtu: tally.mtu,
             timestamps: clocking.as_str(),
         }
     }
@@ -96,6 +105,10 @@ impl Figures {
         );
         put("round_trip_untimed", self.untimed.into());
         put("round_trip_duplicates", self.duplicates.into());
+        put("round_trip_reordered", self.reordered.into());
+        put("reply_ttl_min", self.reply_ttl.map(|ttl| ttl.0).into());
+        put("reply_ttl_max", self.reply_ttl.map(|ttl| ttl.1).into());
+        put("path_mtu_bytes", self.mtu.into());
         put("timestamps", self.timestamps.into());
         map
     }
@@ -184,6 +197,9 @@ mod tests {
             trips_ns,
             untimed: 0,
             duplicates: 0,
+            reordered: Some(2),
+            reply_ttl: Some((60, 61)),
+            mtu: None,
             timestamps: "kernel",
         }
     }
@@ -205,6 +221,10 @@ mod tests {
                 "round_trip_stdev": 0.449,
                 "round_trip_untimed": 0,
                 "round_trip_duplicates": 0,
+                "round_trip_reordered": 2,
+                "reply_ttl_min": 60,
+                "reply_ttl_max": 61,
+                "path_mtu_bytes": null,
                 "timestamps": "kernel",
             })
         );

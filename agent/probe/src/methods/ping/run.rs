@@ -67,7 +67,10 @@ async fn drive(
     mut line: Line,
 ) -> Outcome {
     let mut machine = Machine::new(pace(options), monotonic_ns());
-    let each = options.worst_case_bytes() / u64::from(options.count.max(1));
+    // Copies and floods cannot be kept away: they are counted as well, and when they have used up what was announced the run
+    // ends.
+    let limit = options.worst_case_bytes().min(context.byte_limit);
+    let each = options.exchange_bytes(address.into());
     let mut text = Vec::with_capacity(options.payload);
     loop {
         if let Err(error) = line.drain(&mut machine) {
@@ -75,13 +78,17 @@ async fn drive(
             break;
         }
         let counter = line.counter();
-        context.meter.show(&counter);
+        context.meter.show(&within(limit, counter));
         match machine.poll(monotonic_ns()) {
-            Action::Send(_) if counter.total_bytes().saturating_add(each) > context.byte_limit => {
+            Action::Done => break,
+            _ if counter.total_bytes() > limit => {
                 machine.stop(format!(
-                    "stopped at its limit of {} bytes",
-                    context.byte_limit
+                    "ended at its limit of {limit} bytes: more came than packets were answered"
                 ));
+                break;
+            }
+            Action::Send(_) if counter.total_bytes().saturating_add(each) > limit => {
+                machine.stop(format!("stopped at its limit of {limit} bytes"));
             }
             Action::Send(index) => {
                 payload::write(context.seed, index, options.payload, &mut text);
@@ -98,7 +105,6 @@ async fn drive(
                     break;
                 }
             }
-            Action::Done => break,
         }
     }
     let tally = machine.tally();
@@ -108,8 +114,15 @@ async fn drive(
     outcome(
         Figures::of(address, &tally),
         &tally.faults,
-        context.meter.show(&line.counter()),
+        context.meter.show(&within(limit, line.counter())),
     )
+}
+
+/// What is shown of a counter: what came beyond the limit was nobody's to prevent, and the run has ended by it.
+pub(super) fn within(limit: u64, mut counter: Counter) -> Counter {
+    let room = limit.saturating_sub(counter.sent_bytes);
+    counter.received_bytes = counter.received_bytes.min(room);
+    counter
 }
 
 /// The sockets of a run.

@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use self::output::Report;
 use super::options::{PingOptions, SYSTEM_MESSAGE};
 use super::outcome::{Figures, outcome};
+use super::run::within;
 use crate::context::Context;
 use crate::resolve::RESOLVE_LIMIT;
 
@@ -85,11 +86,11 @@ pub(super) async fn run(
     };
     group.kill();
     let sent = report.sent.unwrap_or(options.count).min(options.count);
-    let bytes = context.meter.show(&traffic(
-        each,
-        sent,
-        report.received().saturating_add(report.duplicates),
-    ));
+    let came = report.received().saturating_add(report.duplicates);
+    let limit = options.worst_case_bytes().min(context.byte_limit);
+    let bytes = context
+        .meter
+        .show(&within(limit, traffic(each, sent, came)));
     if complete {
         let received = report.received().min(sent);
         let untimed =
@@ -106,6 +107,9 @@ pub(super) async fn run(
                 .collect(),
             untimed,
             duplicates: report.duplicates,
+            reordered: None,
+            reply_ttl: None,
+            mtu: None,
             timestamps: "system",
         };
         return outcome(figures, &report.faults, bytes);

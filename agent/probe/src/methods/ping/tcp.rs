@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use glimpse_net::count::Counter;
-use glimpse_net::socket::{SocketError, TcpEnd, TcpProbe};
+use glimpse_net::socket::{HeaderFields, SocketError, TcpEnd, TcpProbe};
 use glimpse_net::stamp::{Stamp, monotonic_ns};
 
 use super::machine::{Claim, Machine};
@@ -16,7 +16,7 @@ use super::run::describe;
 pub(super) struct Attempts {
     remote: SocketAddr,
     source_port: u16,
-    ttl: u8,
+    fields: HeaderFields,
     timeout_ns: u64,
     open: Vec<(u32, TcpProbe)>,
     /// Of the attempts that are closed.
@@ -28,7 +28,12 @@ impl Attempts {
         Self {
             remote,
             source_port: options.source_port,
-            ttl: options.ttl,
+            fields: HeaderFields {
+                ttl: options.ttl,
+                dscp: options.dscp,
+                // A SYN is short; unless asked, it is as all connections of this host.
+                dont_fragment: options.dont_fragment.then_some(true),
+            },
             timeout_ns: u64::from(options.timeout_ms) * 1_000_000,
             open: Vec::new(),
             settled: Counter::default(),
@@ -38,7 +43,7 @@ impl Attempts {
     pub(super) fn send(&mut self, index: u32) -> Result<Stamp, SocketError> {
         // The attempt before may hold the port.
         self.close_expired();
-        let probe = TcpProbe::start(self.remote, self.source_port, self.ttl)?;
+        let probe = TcpProbe::start_with(self.remote, self.source_port, &self.fields)?;
         let started = probe.started();
         self.open.push((index, probe));
         Ok(started)
@@ -63,10 +68,18 @@ impl Attempts {
         for (place, end, stamp) in ended.into_iter().rev() {
             let (index, probe) = self.open.swap_remove(place);
             self.settled.add(probe.counter());
-            let claim = Claim::Numbered { index, text: &[] };
+            let claim = Claim::Attempt(index);
             match end {
-                TcpEnd::Accepted | TcpEnd::Refused => machine.answered(claim, stamp),
-                TcpEnd::Failed(report) => machine.failed(claim, describe(&report)),
+                TcpEnd::Accepted | TcpEnd::Refused => {
+                    machine.answered(claim, stamp);
+                }
+                TcpEnd::Failed(report) => {
+                    if machine.failed(claim, describe(&report))
+                        && let Some(mtu) = report.mtu()
+                    {
+                        machine.too_long(mtu);
+                    }
+                }
             }
         }
     }

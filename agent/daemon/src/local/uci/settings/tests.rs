@@ -41,6 +41,10 @@ fn the_example_file_says_everything() {
             parallel: 3,
             target_parallel: 1,
             target_rate: 30,
+            target_bytes: 2_000_000,
+            minute_bytes: 8_000_000,
+            cross_traffic_kbps: 500,
+            cpu_load: 90,
         },
         storage: Storage {
             spool_dir: "/mnt/usb/glimpse/spool".into(),
@@ -57,6 +61,23 @@ fn the_example_file_says_everything() {
             level: LevelFilter::Warn,
         },
         lab: Lab { targets: false },
+        plugins: Plugins {
+            enabled: true,
+            directory: "/usr/lib/glimpse/plugins".into(),
+            user: "glimpse-plugin".into(),
+            time: std::time::Duration::from_secs(30),
+            memory_bytes: 33_554_432,
+            output_bytes: 16_384,
+            disabled: vec!["uptime".into()],
+        },
+        responder: Responder {
+            enabled: true,
+            port: 5106,
+            max_rate_bps: 50_000_000,
+            max_bytes: 100_000_000,
+            max_duration_ms: 20_000,
+            max_sessions: 1,
+        },
     };
     assert_eq!(settings, expected);
 }

@@ -394,19 +394,140 @@ proptest! {
     }
 
     #[test]
-    fn any_claim_is_survived(claims in proptest::collection::vec((0..4_u8, any::<u32>(), proptest::collection::vec(any::<u8>(), 0..20), any::<u64>()), 0..50)) {
+    fn any_claim_is_survived(claims in proptest::collection::vec((0..5_u8, any::<u32>(), proptest::collection::vec(any::<u8>(), 0..20), any::<u64>()), 0..50)) {
         let mut machine = three_waiting();
         for (kind, index, text, now) in &claims {
             let claim = match kind {
+                4 => Claim::Attempt(*index),
                 0 => Claim::Numbered { index: *index, text },
                 1 => Claim::Quoted(text),
                 _ => Claim::Reply(text),
             };
-            if *kind == 3 { machine.failed(claim, String::new()) } else { machine.answered(claim, at(*now)) }
+            if *kind == 3 {
+                machine.failed(claim, String::new());
+            } else if let Some(answered) = machine.answered(claim, at(*now)) {
+                prop_assert!(answered < 3);
+                machine.reply_ttl(answered, 64);
+            }
             machine.transmitted(text, 1);
             machine.poll(*now);
         }
         let tally = machine.tally();
         prop_assert!(tally.received <= tally.sent);
+        prop_assert!(tally.reordered < 3);
+        prop_assert_eq!(tally.trips.len() + tally.untimed as usize, tally.received as usize);
     }
+
+    #[test]
+    fn reordering_agrees_with_the_definition(delays in proptest::collection::vec(0..40_u64, 1..60)) {
+        let machine = Machine::new(pace(u32::try_from(delays.len()).unwrap(), 10, 1000), 0);
+        let (tally, sent_at, _) = drive(machine, 0, |index| vec![delays[index as usize] * MS]);
+        // RFC 4737 §3.3, by the book: NextExp, over the arrivals in their order.
+        let mut arrivals: Vec<(u64, usize)> = sent_at
+            .iter()
+            .zip(&delays)
+            .map(|(sent, delay)| sent + delay * MS)
+            .zip(0..)
+            .collect();
+        arrivals.sort_unstable();
+        let (mut next_expected, mut reordered) = (0, 0);
+        for (_, sequence) in arrivals {
+            if sequence >= next_expected { next_expected = sequence + 1 } else { reordered += 1 }
+        }
+        prop_assert_eq!(tally.reordered, reordered);
+        prop_assert_eq!(tally.received as usize, delays.len());
+    }
+}
+
+#[test]
+fn an_answer_that_was_overtaken_is_reordered_and_copies_are_not() {
+    let delays = [35, 5, 5, 5];
+    let machine = Machine::new(pace(4, 10, 1000), 0);
+    let (tally, ..) = drive(machine, 0, |index| vec![delays[index as usize] * MS; 2]);
+    // The first comes at 35 ms with the fourth; the second and third came before.
+    assert_eq!((tally.received, tally.duplicates), (4, 4));
+    assert_eq!(tally.reordered, 1);
+    let machine = Machine::new(pace(4, 10, 1000), 0);
+    // Copies that come after the answers of later packets.
+    let (tally, ..) = drive(machine, 0, |_| vec![5 * MS, 22 * MS]);
+    assert_eq!((tally.reordered, tally.duplicates), (0, 2));
+}
+
+#[test]
+fn answers_in_time_tell_their_ttl() {
+    let mut machine = three_waiting();
+    assert_eq!(machine.tally().reply_ttl, None);
+    for (index, ttl) in [(0, 61), (1, 57), (2, 64)] {
+        let text = text(index);
+        let claim = Claim::Numbered { index, text: &text };
+        assert_eq!(machine.answered(claim, at(5 * MS)), Some(index));
+        machine.reply_ttl(index, ttl);
+        assert_eq!(machine.answered(claim, at(6 * MS)), None, "a copy");
+    }
+    machine.reply_ttl(99, 1);
+    assert_eq!(machine.tally().reply_ttl, Some((57, 64)));
+}
+
+#[test]
+fn the_smallest_mtu_is_kept() {
+    let mut machine = three_waiting();
+    machine.too_long(1400);
+    machine.too_long(1280);
+    machine.too_long(1500);
+    assert_eq!(machine.tally().mtu, Some(1280));
+}
+
+#[test]
+fn short_quotes_that_outnumber_the_packets_answer_nothing_and_truth_still_counts() {
+    let mut machine = three_waiting();
+    // As many as packets could be true, from hosts that quote no more.
+    for _ in 0..3 {
+        machine.answered(Claim::Quoted(&[]), at(5 * MS));
+    }
+    assert_eq!((machine.tally().received, machine.tally().untimed), (3, 2));
+    // One more is a forger's work.
+    for _ in 0..500 {
+        assert_eq!(machine.answered(Claim::Quoted(&[]), at(6 * MS)), None);
+    }
+    let tally = machine.tally();
+    assert_eq!((tally.received, tally.untimed, tally.foreign), (0, 0, 503));
+    assert_eq!(tally.trips, []);
+    assert_eq!(tally.faults, [(DISTRUST.to_owned(), 1)]);
+    assert!(
+        matches!(machine.poll(7 * MS), Action::Wait(_)),
+        "all are waited for again"
+    );
+    machine.answered(Claim::Quoted(&text(1)), at(8 * MS));
+    assert_eq!(
+        (machine.tally().received, machine.tally().trips.len()),
+        (1, 1)
+    );
+    assert!(
+        matches!(machine.poll(10_000 * MS), Action::Done),
+        "and end by their time"
+    );
+}
+
+#[test]
+fn an_error_that_shows_nothing_of_our_text_does_not_end_the_wait() {
+    let mut machine = three_waiting();
+    let waits = machine.poll(4 * MS);
+    for claim in [
+        Claim::Quoted(&[]),
+        Claim::Quoted(b"..."),
+        Claim::Numbered {
+            index: 1,
+            text: &[],
+        },
+    ] {
+        assert!(!machine.failed(claim, "unreachable".into()));
+    }
+    assert_eq!(machine.poll(4 * MS), waits);
+    assert_eq!(machine.tally().faults, [("unreachable".to_owned(), 2)]);
+    // A connection is of one packet alone.
+    assert!(machine.failed(Claim::Attempt(1), "refused".into()));
+    for index in [0, 2] {
+        assert!(machine.failed(Claim::Quoted(&text(index)), "unreachable".into()));
+    }
+    assert_eq!(machine.poll(4 * MS), Action::Done);
 }

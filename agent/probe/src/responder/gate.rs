@@ -1,0 +1,290 @@
+//! Who may come in. Pure: wall clock and steady clock are arguments.
+//!
+//! A token is looked at in this order: form, whom it is for, its time, its method, and only then its signature, which
+//! costs the most and is looked at so many times a second at most. All tables are bounded; when they are full, newcomers
+//! are turned away, since forgetting a session would let it be opened again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use glimpse_model::id::AgentId;
+use glimpse_model::time::Timestamp;
+use glimpse_model::token::{Claims, MeasureId, PeerMethod, Token};
+use ring::{hmac, signature};
+
+use crate::peer::datagram::Cookie;
+
+/// How long a cookie is good, in seconds.
+const COOKIE_SECONDS: u32 = 10;
+/// Tokens remembered.
+const TOKENS: usize = 1024;
+/// Sessions remembered, of all tokens together.
+const SESSIONS: usize = 8192;
+/// Signatures looked at per second, and at once after a quiet time.
+const CHECKS_PER_SECOND: u64 = 50;
+const CHECKS_AT_ONCE: u64 = 100;
+const SECOND_NS: u64 = 1_000_000_000;
+/// From one line in the log to the next, in nanoseconds.
+const LOG_NS: u64 = 60 * SECOND_NS;
+
+/// Why somebody was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Not this protocol.
+    Garbage,
+    /// No token that can be read.
+    Malformed,
+    /// The token is for another responder.
+    Misdirected,
+    /// Its time has not come.
+    Early,
+    /// Its time is over.
+    Expired,
+    /// It is for another method.
+    Method,
+    /// The controller did not sign it.
+    Unlisted,
+    /// This session was opened before.
+    Replayed,
+    /// All its sessions were opened.
+    Exhausted,
+    /// The address did not prove to be the sender's.
+    Cookie,
+    /// More came than can be looked at or remembered.
+    Throttled,
+}
+
+impl Reason {
+    /// Word for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Garbage => "garbage",
+            Self::Malformed => "malformed",
+            Self::Misdirected => "misdirected",
+            Self::Early => "early",
+            Self::Expired => "expired",
+            Self::Method => "method",
+            Self::Unlisted => "unlisted",
+            Self::Replayed => "replayed",
+            Self::Exhausted => "exhausted",
+            Self::Cookie => "cookie",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+/// Whether `key` made the token's signature.
+pub fn verify(key: &[u8; 32], token: &Token) -> bool {
+    signature::UnparsedPublicKey::new(&signature::ED25519, key)
+        .verify(token.signed_part().as_bytes(), token.signature())
+        .is_ok()
+}
+
+#[derive(Debug)]
+struct Used {
+    expires: Timestamp,
+    sessions: Vec<MeasureId>,
+}
+
+/// The tokens that were used, and the secret of the cookies.
+#[derive(Debug)]
+pub struct Gate {
+    key: [u8; 32],
+    agent: AgentId,
+    secret: hmac::Key,
+    used: BTreeMap<MeasureId, Used>,
+    remembered: usize,
+    /// When the signatures looked at so far are paid off, in nanoseconds.
+    paid_ns: u64,
+    refused: BTreeMap<Reason, u64>,
+    untold: BTreeMap<Reason, u64>,
+    told_ns: Option<u64>,
+}
+
+impl Gate {
+    /// A gate for tokens signed by `key` for `agent`; `secret` makes the cookies and is drawn anew by each process.
+    pub fn new(key: [u8; 32], agent: AgentId, secret: &[u8; 32]) -> Self {
+        Self {
+            key,
+            agent,
+            secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            used: BTreeMap::new(),
+            remembered: 0,
+            paid_ns: 0,
+            refused: BTreeMap::new(),
+            untold: BTreeMap::new(),
+            told_ns: None,
+        }
+    }
+
+    /// Looks at a token for `method` and at whether `session` can be opened with it.
+    ///
+    /// # Errors
+    /// [`Reason`]; whoever sent it gets no answer.
+    pub fn check(
+        &mut self,
+        text: &str,
+        method: PeerMethod,
+        session: MeasureId,
+        now: Timestamp,
+        now_ns: u64,
+    ) -> Result<Claims, Reason> {
+        let claims = self.read(text, session, now, now_ns)?;
+        if claims.method == method {
+            Ok(claims)
+        } else {
+            Err(Reason::Method)
+        }
+    }
+
+    /// As [`Self::check`], for any of the methods that go over UDP.
+    pub fn read(
+        &mut self,
+        text: &str,
+        session: MeasureId,
+        now: Timestamp,
+        now_ns: u64,
+    ) -> Result<Claims, Reason> {
+        let token = Token::parse(text).map_err(|_| Reason::Malformed)?;
+        let claims = token.claims();
+        if claims.responder != self.agent {
+            return Err(Reason::Misdirected);
+        }
+        if now < claims.not_before {
+            return Err(Reason::Early);
+        }
+        if now >= claims.expires {
+            return Err(Reason::Expired);
+        }
+        if let Some(used) = self.used.get(&claims.id) {
+            if used.sessions.contains(&session) {
+                return Err(Reason::Replayed);
+            }
+            if used.sessions.len() >= claims.sessions.into() {
+                return Err(Reason::Exhausted);
+            }
+        }
+        let earliest = now_ns.saturating_sub(CHECKS_AT_ONCE * SECOND_NS / CHECKS_PER_SECOND);
+        if self.paid_ns > now_ns {
+            return Err(Reason::Throttled);
+        }
+        self.paid_ns = self.paid_ns.max(earliest) + SECOND_NS / CHECKS_PER_SECOND;
+        if verify(&self.key, &token) {
+            Ok(claims.clone())
+        } else {
+            Err(Reason::Unlisted)
+        }
+    }
+
+    /// Remembers that `session` was opened with a token that was checked.
+    ///
+    /// # Errors
+    /// [`Reason::Replayed`], [`Reason::Exhausted`], and [`Reason::Throttled`] when no more can be remembered.
+    pub fn enter(
+        &mut self,
+        claims: &Claims,
+        session: MeasureId,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let full = self.remembered >= SESSIONS
+            || (self.used.len() >= TOKENS && !self.used.contains_key(&claims.id));
+        if full {
+            self.forget(now);
+            if self.remembered >= SESSIONS || self.used.len() >= TOKENS {
+                return Err(Reason::Throttled);
+            }
+        }
+        let used = self.used.entry(claims.id).or_insert_with(|| Used {
+            expires: claims.expires,
+            sessions: Vec::new(),
+        });
+        if used.sessions.contains(&session) {
+            return Err(Reason::Replayed);
+        }
+        if used.sessions.len() >= claims.sessions.into() {
+            return Err(Reason::Exhausted);
+        }
+        used.sessions.push(session);
+        // Two tokens of one id are one; it is remembered as long as either could be used.
+        used.expires = used.expires.max(claims.expires);
+        self.remembered += 1;
+        Ok(())
+    }
+
+    /// Forgets tokens that nobody can use any more.
+    fn forget(&mut self, now: Timestamp) {
+        self.used.retain(|_, used| used.expires > now);
+        self.remembered = self.used.values().map(|used| used.sessions.len()).sum();
+    }
+
+    /// The challenge for an address: the time and the cookie that it must bring back.
+    pub fn challenge(&self, from: SocketAddr, session: MeasureId, now_ns: u64) -> (u32, Cookie) {
+        let time = seconds(now_ns);
+        (time, self.cookie(from, session, time))
+    }
+
+    /// Whether an address brings back the cookie that it was given lately.
+    pub fn knows(
+        &self,
+        from: SocketAddr,
+        session: MeasureId,
+        time: u32,
+        cookie: &Cookie,
+        now_ns: u64,
+    ) -> bool {
+        let age = seconds(now_ns).wrapping_sub(time);
+        let expected = self.cookie(from, session, time);
+        let differing = expected
+            .iter()
+            .zip(cookie)
+            .fold(0, |all, (a, b)| all | (a ^ b));
+        age <= COOKIE_SECONDS && differing == 0
+    }
+
+    fn cookie(&self, from: SocketAddr, session: MeasureId, time: u32) -> Cookie {
+        let mut context = hmac::Context::with_key(&self.secret);
+        match from {
+            SocketAddr::V4(from) => context.update(&from.ip().to_ipv6_mapped().octets()),
+            SocketAddr::V6(from) => context.update(&from.ip().octets()),
+        }
+        context.update(&from.port().to_be_bytes());
+        context.update(session.as_bytes());
+        context.update(&time.to_be_bytes());
+        let tag = context.sign();
+        let mut cookie = Cookie::default();
+        for (byte, of) in cookie.iter_mut().zip(tag.as_ref()) {
+            *byte = *of;
+        }
+        cookie
+    }
+
+    /// Counts somebody who was not answered. Once a minute there is a line for the log.
+    pub fn note(&mut self, reason: Reason, now_ns: u64) -> Option<String> {
+        *self.refused.entry(reason).or_default() += 1;
+        *self.untold.entry(reason).or_default() += 1;
+        if self
+            .told_ns
+            .is_some_and(|told| now_ns.saturating_sub(told) < LOG_NS)
+        {
+            return None;
+        }
+        self.told_ns = Some(now_ns);
+        let counts: Vec<String> = std::mem::take(&mut self.untold)
+            .into_iter()
+            .map(|(reason, count)| format!("{} {count}", reason.as_str()))
+            .collect();
+        Some(counts.join(", "))
+    }
+
+    /// How many were not answered, by reason.
+    pub fn refused(&self) -> BTreeMap<Reason, u64> {
+        self.refused.clone()
+    }
+}
+
+fn seconds(now_ns: u64) -> u32 {
+    u32::try_from(now_ns / SECOND_NS % (1 << 32)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! What the agent reads on its own machine, and of its controller's certificates: settings, spool, history, `/proc`, EST answers.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use glimpse_agent::host::proc as texts;
+use glimpse_agent::identity::{Fingerprint, MAX_CERTIFICATES, Trust, Validity, certificates};
+use glimpse_agent::local::history::{Rollups, Span};
+use glimpse_agent::local::service::Request;
+use glimpse_agent::local::uci;
+use glimpse_agent::spool::codec::{self, Damage, FRAME_HEADER};
+use glimpse_agent::uplink::backoff;
+use glimpse_net::interface::{parse_ipv4_routes, parse_ipv6_routes};
+
+/// The number of the segment of inputs.
+pub const SEGMENT: u32 = 3;
+
+/// A settings file.
+pub fn uci(bytes: &[u8]) {
+    let _ = uci::syntax::parse(bytes);
+    let _ = uci::settings::parse(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    for line in text.lines() {
+        let _ = uci::QuietHours::parse(line);
+        let _ = uci::QuietZone::parse(line);
+    }
+}
+
+/// A segment of the spool after whatever happened to it. What is called sound is where it is said to be.
+pub fn spool_segment(bytes: &[u8]) {
+    let scan = codec::scan(SEGMENT, bytes);
+    let length = bytes.len() as u64;
+    for frame in &scan.frames {
+        let at = usize::try_from(frame.offset).unwrap_or(usize::MAX);
+        let found = bytes
+            .get(at..)
+            .and_then(|bytes| codec::decode(bytes, SEGMENT, frame.offset));
+        assert!(found.is_some_and(|(found, body)| found == *frame
+            && body.len() as u64 + FRAME_HEADER as u64 == frame.bytes()));
+    }
+    for damage in &scan.damaged {
+        let end = match damage {
+            Damage::Body(frame) => u64::from(frame.offset) + frame.bytes(),
+            Damage::Region { offset, len } => u64::from(*offset) + u64::from(*len),
+        };
+        assert!(end <= length);
+    }
+    assert!(u64::from(scan.sound_end) + u64::from(scan.torn) <= length);
+    assert!(codec::acks(bytes).count() <= bytes.len() / codec::ACK_LEN);
+}
+
+/// The file of roll-ups; its checksum is mended. What is read is written as it was.
+pub fn history(bytes: &[u8]) {
+    let mut mended = bytes.to_vec();
+    if let Some((body, _)) = bytes.split_last_chunk::<4>() {
+        mended.truncate(body.len());
+        mended.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+    }
+    for bytes in [bytes, &mended] {
+        if let Some(mut rollups) = Rollups::decode(bytes) {
+            assert_eq!(rollups.encoded_len(), rollups.encode().len());
+            assert_eq!(Rollups::decode(&rollups.encode()).as_ref(), Some(&rollups));
+            rollups.close(i64::from(u32::MAX) * 1_000_000, 4_096);
+            for row in rollups.list(Span::Hour, 0) {
+                assert!(row.loss_permille().is_none_or(|loss| loss <= 1_000));
+            }
+        }
+    }
+}
+
+/// The answer of `cacerts`: base64 as it comes, and the same for plain bytes.
+pub fn cacerts(bytes: &[u8]) {
+    let wrapped = STANDARD.encode(bytes);
+    for body in [bytes, wrapped.as_bytes()] {
+        if let Ok(found) = certificates(body) {
+            assert!((1..=MAX_CERTIFICATES).contains(&found.len()));
+            for certificate in &found {
+                let _ = Validity::of(certificate);
+                let _ = Trust::from_cacerts(body, Some(&Fingerprint::of(certificate)));
+            }
+        }
+        let _ = Trust::from_cacerts(body, None);
+    }
+    let _ = Trust::from_pem(bytes);
+}
+
+/// A request by the control socket. What is read is read back.
+pub fn control_request(bytes: &[u8]) {
+    if let Ok(request) = Request::parse(bytes) {
+        let written = request.to_json().to_string();
+        let again = Request::parse(written.as_bytes());
+        assert!(again.is_ok(), "{written}");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let _ = backoff::retry_after(&text);
+}
+
+/// Texts of `/proc`.
+pub fn proc(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(times) = texts::cpu_times(&text) {
+        assert!(times.busy <= times.total);
+        let idle = texts::CpuTimes::default();
+        let usage = texts::cpu_usage(&idle, &times);
+        assert!(usage.is_none_or(|usage| (0.0..=1.0).contains(&usage)));
+    }
+    let _ = texts::free_memory(&text);
+    assert!(texts::signal_strength(&text, "wlan0").is_none_or(|strength| strength <= 100));
+}
+
+/// Tables of routes.
+pub fn routes(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = parse_ipv4_routes(&text);
+    let _ = parse_ipv6_routes(&text);
+}

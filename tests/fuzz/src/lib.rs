@@ -1,0 +1,85 @@
+//! Every parser that meets bytes of others, as one function of bytes each: what a fuzzer drives, and what the seeds under
+//! `seeds/` are replayed through by the ordinary tests.
+//!
+//! ```text
+//! seeds/TARGET/* ──▶ tests/replay.rs ──▶ TARGETS ◀── src/main.rs (libFuzzer, feature `libfuzzer`) ◀── cargo xtask fuzz
+//! ```
+//! A target may not panic, whatever it gets. Beyond that it checks what must hold of anything that was understood: that it
+//! is bounded, that it is read back as it was written, that forged answers do not outnumber probes.
+
+pub mod controller;
+pub mod dns;
+pub mod documents;
+pub mod household;
+pub mod http;
+pub mod packets;
+pub mod peers;
+pub mod pieces;
+pub mod plugins;
+pub mod probes;
+pub mod upnp;
+pub mod wifi;
+
+/// A parser, or a few that read the same bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and that of its folder of seeds.
+    pub name: &'static str,
+    /// Feeds it.
+    pub run: fn(&[u8]),
+}
+
+/// All targets, by name.
+pub const TARGETS: &[Target] = &[
+    target("agent_certificate", controller::agent_certificate),
+    target("alto_request", controller::alto_request),
+    target("cacerts", household::cacerts),
+    target("certificate_request", controller::certificate_request),
+    target("configuration", documents::configuration),
+    target("control_request", household::control_request),
+    target("dns_answer", dns::answer),
+    target("dns_name", dns::name),
+    target("dns_value", dns::value),
+    target("history", household::history),
+    target("http_response", http::response),
+    target("http_received", http::received),
+    target("http_url", http::url),
+    target("icmp_extensions", packets::extensions),
+    target("icmpv4", packets::icmpv4),
+    target("icmpv6", packets::icmpv6),
+    target("instructions", documents::instructions),
+    target("network_map", controller::network_map),
+    target("nl80211", wifi::nl80211),
+    target("peer_datagram", peers::datagram),
+    target("peer_frame", peers::frame),
+    target("peer_report", peers::report),
+    target("peer_request", peers::request),
+    target("peer_session", peers::session),
+    target("ping", probes::ping),
+    target("plugin_description", plugins::description),
+    target("plugin_report", plugins::report),
+    target("proc", household::proc),
+    target("quote", packets::quote),
+    target("receipt", documents::receipt),
+    target("record", documents::record),
+    target("resolv_conf", dns::servers),
+    target("routes", household::routes),
+    target("soap", upnp::soap),
+    target("spool_segment", household::spool_segment),
+    target("ssdp", upnp::ssdp),
+    target("token", peers::token),
+    target("traceroute", probes::traceroute),
+    target("uci", household::uci),
+    target("upnp_description", upnp::description),
+    target("upnp_location", upnp::location),
+    target("wifi_dump", wifi::dump),
+];
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+/// The target of that name.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}

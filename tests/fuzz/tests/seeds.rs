@@ -1,0 +1,136 @@
+//! The seeds: what this project's own encoders write, true answers of others, and the classic lies, a few of each. They are
+//! kept under `seeds/`; `UPDATE_SEEDS=1` writes them. Files there that nobody makes here are inputs that once crashed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod seeds {
+    pub(super) mod certificates;
+    pub(super) mod documents;
+    pub(super) mod names;
+    pub(super) mod packets;
+    pub(super) mod peers;
+    pub(super) mod texts;
+}
+
+use glimpse_fuzz::{TARGETS, controller, dns, find, probes};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Target, name of the file, content.
+type Seed = (&'static str, &'static str, Vec<u8>);
+
+fn made() -> Vec<Seed> {
+    [
+        seeds::packets::seeds(),
+        seeds::names::seeds(),
+        seeds::texts::seeds(),
+        seeds::peers::seeds(),
+        seeds::documents::seeds(),
+    ]
+    .concat()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds")
+}
+
+fn file(target: &str, name: &str) -> PathBuf {
+    folder().join(target).join(name)
+}
+
+#[test]
+fn the_seeds_are_what_the_encoders_write() {
+    let update = std::env::var_os("UPDATE_SEEDS").is_some();
+    let mut names = BTreeSet::new();
+    for (target, name, content) in made() {
+        assert!(find(target).is_some(), "{target} is no target");
+        assert!(
+            names.insert((target, name)),
+            "{target}/{name} is made twice"
+        );
+        let path = file(target, name);
+        if update {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &content).unwrap();
+        }
+        assert!(
+            fs::read(&path).is_ok_and(|kept| kept == content),
+            "{} is not what it should be: UPDATE_SEEDS=1 cargo nextest run -p glimpse-fuzz",
+            path.display()
+        );
+    }
+    // Keys are random: these are made once and kept.
+    for (target, name, content) in seeds::certificates::missing(&folder()) {
+        assert!(
+            update,
+            "{target}/{name} is missing: UPDATE_SEEDS=1 cargo nextest run -p glimpse-fuzz"
+        );
+        fs::create_dir_all(folder().join(target)).unwrap();
+        fs::write(file(target, name), content).unwrap();
+    }
+}
+
+#[test]
+fn every_target_has_seeds_and_every_folder_a_target() {
+    let mut folders = BTreeSet::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(find(&name).is_some(), "seeds/{name} is of no target");
+        assert!(fs::read_dir(folder().join(&name)).unwrap().count() > 0);
+        folders.insert(name);
+    }
+    let targets: BTreeSet<String> = TARGETS
+        .iter()
+        .map(|target| target.name.to_owned())
+        .collect();
+    assert_eq!(folders, targets);
+    assert!(
+        TARGETS.is_sorted_by(|a, b| a.name < b.name),
+        "in order, each once"
+    );
+}
+
+/// Seeds that are refused at the first byte would teach the fuzzer nothing.
+#[test]
+fn true_answers_reach_the_depth_of_their_parsers() {
+    let seed = |target, name| fs::read(file(target, name)).unwrap();
+    for (name, answered) in [
+        ("udp-time-exceeded", 1),
+        ("udp-mpls", 1),
+        ("udp-error-queue", 1),
+        ("udp6-time-exceeded", 1),
+        ("echo-replies", 2),
+        ("forged", 0),
+    ] {
+        let found = probes::answers(&seed("traceroute", name));
+        assert_eq!(found, answered, "{name}");
+    }
+    let answer = glimpse_probe::methods::dns::answer::judge(
+        &dns::question(),
+        &seed("dns_answer", "addresses"),
+    );
+    let answer = answer.unwrap();
+    assert_eq!((answer.records.len(), answer.fault), (3, None));
+    assert!(answer.edns.unwrap().nsid.is_some());
+    assert!(controller::publishes());
+    for name in ["start", "received"] {
+        let bytes = seed("peer_frame", name);
+        assert!(glimpse_probe::peer::frame::Frame::parse(&bytes[2..]).is_ok());
+    }
+    let bundle = seed("cacerts", "bundle");
+    assert_eq!(
+        glimpse_agent::identity::certificates(&bundle)
+            .unwrap()
+            .len(),
+        3
+    );
+    assert!(
+        glimpse_controller::pki::CertificateRequest::parse(&seed("certificate_request", "p-256"))
+            .is_ok()
+    );
+    let segment = glimpse_agent::spool::codec::scan(
+        glimpse_fuzz::household::SEGMENT,
+        &seed("spool_segment", "two"),
+    );
+    assert_eq!((segment.frames.len(), segment.damaged.len()), (2, 0));
+}

@@ -1,0 +1,167 @@
+//! Texts: HTTP, SSDP, XML, settings, `/proc`.
+
+use crate::Seed;
+
+pub(crate) fn seeds() -> Vec<Seed> {
+    let mut seeds: Vec<Seed> = TEXTS
+        .iter()
+        .map(|&(target, name, text)| (target, name, text.as_bytes().to_vec()))
+        .collect();
+    let gateway = include_bytes!("../../../../agent/probe/tests/data/upnp/gateway.xml");
+    seeds.push(("upnp_description", "gateway", gateway.to_vec()));
+    let settings = include_bytes!("../../../../agent/daemon/tests/data/glimpse.uci");
+    seeds.push(("uci", "all", settings.to_vec()));
+    seeds
+}
+
+const TEXTS: &[(&str, &str, &str)] = &[
+    (
+        "http_response",
+        "length",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
+    ),
+    (
+        "http_response",
+        "chunked",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5;name=value\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX-Sum: 1\r\n\r\nrest",
+    ),
+    (
+        "http_response",
+        "interim",
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 204 No Content\r\n\r\n",
+    ),
+    (
+        "http_response",
+        "redirect",
+        "HTTP/1.1 302 Found\r\nLocation: //other.example/x?y#z\r\nContent-Length: 0\r\n\r\n",
+    ),
+    (
+        "http_response",
+        "two-lengths",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    ),
+    (
+        "http_response",
+        "huge-chunk",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+    ),
+    (
+        "http_response",
+        "huge-length",
+        "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nx",
+    ),
+    (
+        "http_url",
+        "redirects",
+        "http://speed.example.net:8080/a/b?c=d#e\n../f\n//[2001:db8::1]:81/g\nhttps://192.0.2.1/\n?h\n",
+    ),
+    ("http_url", "upper", "HTTPS://EXAMPLE.NET\n/./a/../b\n"),
+    (
+        "http_url",
+        "mapped",
+        "http://[::ffff:192.0.2.1]/\nfile:///etc/passwd\n",
+    ),
+    ("http_received", "bytes", "{\"ok\": true, \"bytes\": 7}"),
+    (
+        "http_received",
+        "received",
+        "{\"received_bytes\": 18446744073709551615}",
+    ),
+    (
+        "ssdp",
+        "gateway",
+        "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nUSN: uuid:3b1a::urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nEXT:\r\nSERVER: Linux/5.15 UPnP/1.1 MiniUPnPd/2.3\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n\r\n",
+    ),
+    (
+        "ssdp",
+        "elsewhere",
+        "HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:2\r\nUSN: uuid:4\r\nLOCATION: http://203.0.113.9/\r\n\r\n",
+    ),
+    (
+        "ssdp",
+        "announcement",
+        "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ssdp:alive\r\n\r\n",
+    ),
+    (
+        "upnp_location",
+        "references",
+        "http://192.168.1.1:5000/a/rootDesc.xml?x#y\n/ctl/IPConn\nctl\n?q\nhttp://192.168.1.1:80/z\n//other/\n",
+    ),
+    ("upnp_location", "octal", "http://0300.0250.1.1/\nx"),
+    (
+        "upnp_location",
+        "user",
+        "http://192.168.1.1@203.0.113.1:80/\n",
+    ),
+    (
+        "upnp_description",
+        "entities",
+        "<?xml version=\"1.0\"?><!DOCTYPE root [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><root><device><friendlyName>&b;</friendlyName></device></root>",
+    ),
+    (
+        "upnp_description",
+        "nested",
+        "<root xmlns=\"urn:schemas-upnp-org:device-1-0\"><URLBase>http://192.168.1.1:80/</URLBase><device><deviceType>t</deviceType><UDN>uuid:1</UDN><serviceList><service><serviceType>s</serviceType><controlURL>/c</controlURL></service></serviceList><deviceList><device/></deviceList></device></root>\0\0",
+    ),
+    (
+        "soap",
+        "address",
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><u:GetExternalIPAddressResponse xmlns:u=\"urn:schemas-upnp-org:service:WANIPConnection:1\"><NewExternalIPAddress>203.0.113.7</NewExternalIPAddress></u:GetExternalIPAddressResponse></s:Body></s:Envelope>",
+    ),
+    (
+        "soap",
+        "fault",
+        "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><detail><UPnPError><errorCode>401</errorCode></UPnPError></detail></s:Fault></s:Body></s:Envelope>",
+    ),
+    (
+        "uci",
+        "quotes",
+        "package glimpse\nconfig a 'b'\n\toption c \"d e\" # f\n\tlist g 'h'\\''i'\n\tlist g j\\ k\n",
+    ),
+    (
+        "uci",
+        "quiet",
+        "config quiet 'q'\n\tlist hours '22:00-06:30'\n\toption zone 'CET-1CEST,M3.5.0,M10.5.0/3'\n22:00-06:30\nCET-1CEST,M3.5.0,M10.5.0/3\n+02:00\n",
+    ),
+    (
+        "uci",
+        "limits",
+        "config limits\n\toption monthly_bytes '500000000'\n\toption target_rate '60'\nconfig responder\n\toption enabled '1'\nconfig plugins\n\toption enabled '1'\n\toption memory_bytes '67108864'\n",
+    ),
+    (
+        "control_request",
+        "results",
+        "{\"op\": \"results\", \"last\": 20}",
+    ),
+    (
+        "control_request",
+        "own",
+        "{\"op\": \"own\", \"bytes\": 1000}",
+    ),
+    ("control_request", "seconds", " 120 "),
+    (
+        "proc",
+        "stat",
+        "cpu  4705 150 1120 16250 520 30 45 0 0 0\ncpu0 1 2 3 4\n",
+    ),
+    (
+        "proc",
+        "meminfo",
+        "MemTotal: 61234 kB\nMemFree: 1024 kB\nMemAvailable:   23456 kB\n",
+    ),
+    (
+        "proc",
+        "wireless",
+        "Inter-| sta-|   Quality        |\n face | tus | link level noise |\n wlan0: 0000   58.  -52.  -256        0\n",
+    ),
+    (
+        "routes",
+        "ipv4",
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t0100A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n",
+    ),
+    (
+        "routes",
+        "ipv6",
+        "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003 eth0\n",
+    ),
+];
