@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod controller;
 pub mod emulator;
+pub mod measured;
 pub mod namespace;
 pub mod program;
 pub mod wire;

@@ -161,7 +161,12 @@ impl Namespace {
         for (namespace, end) in [(self, here), (other, there)] {
             for (address, prefix) in end.addresses {
                 let address = format!("{address}/{prefix}");
-                namespace.ip(&["address", "add", &address, "dev", end.device])?;
+                let mut add = vec!["address", "add", &address, "dev", end.device];
+                if address.contains(':') {
+                    // Both ends are ours; looking for duplicates only makes the address wait.
+                    add.push("nodad");
+                }
+                namespace.ip(&add)?;
             }
             namespace.ip(&["link", "set", "dev", end.device, "up"])?;
         }

@@ -106,11 +106,20 @@ impl LineWatch {
     }
 }
 
+/// The owner's answer to a run that is about to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It starts.
+    Now,
+    /// Another agent's session fills the line: it asks again, as patiently as it waits for a quiet line.
+    Later,
+}
+
 /// What a run tells its owner.
 #[derive(Debug)]
 pub enum RunEvent {
     /// It is about to start and waits for the answer: now is the time to look at the machine.
-    Begins(ResultId, oneshot::Sender<()>),
+    Begins(ResultId, oneshot::Sender<Turn>),
     /// It had its turn and does not take place: the line is not quiet.
     Denied(ResultId, Denied),
     /// It is over.
@@ -222,25 +231,14 @@ impl Line {
         let Ok(_place) = self.places.acquire_many(places).await else {
             return;
         };
-        if let Some(line) = &job.line
-            && let Err(denied) = line.quiet().await
-        {
-            // The owner is gone only when the agent stops.
-            let _ = self.events.send(RunEvent::Denied(job.result, denied)).await;
-            return;
-        }
-        let (reply, ready) = oneshot::channel();
-        if self
-            .events
-            .send(RunEvent::Begins(job.result, reply))
-            .await
-            .is_err()
-        {
-            return;
-        }
-        // An owner that drops the reply has no more use for the run.
-        if ready.await.is_err() {
-            return;
+        match self.turn(&job).await {
+            Some(Ok(())) => {}
+            Some(Err(denied)) => {
+                // The owner is gone only when the agent stops.
+                let _ = self.events.send(RunEvent::Denied(job.result, denied)).await;
+                return;
+            }
+            None => return,
         }
         let (start, started) = (clock::now(), clock::steady());
         let outcome = job.method.run(&job.options, &job.context).await;
@@ -254,6 +252,38 @@ impl Line {
         };
         // The owner is gone only when the agent stops.
         let _ = self.events.send(RunEvent::Ended(ended)).await;
+    }
+
+    /// Waits for the line, where the run fills it, and for the owner's leave; `None` when nobody wants the run any more.
+    async fn turn(&self, job: &Job) -> Option<Result<(), Denied>> {
+        // Not those of the quiet window, which looks after itself.
+        let mut waited_ms = 0;
+        loop {
+            if let Some(line) = &job.line
+                && let Err(denied) = line.quiet().await
+            {
+                return Some(Err(denied));
+            }
+            let (reply, ready) = oneshot::channel();
+            let asked = self.events.send(RunEvent::Begins(job.result, reply)).await;
+            asked.ok()?;
+            // An owner that drops the reply has no more use for the run.
+            match ready.await.ok()? {
+                Turn::Now => return Some(Ok(())),
+                Turn::Later if waited_ms < quiet::PATIENCE_MS => {}
+                Turn::Later => {
+                    return Some(Err(Denied {
+                        reason: SkipReason::CrossTraffic,
+                        words: format!(
+                            "another agent measured on this line for {} s",
+                            quiet::PATIENCE_MS / 1000
+                        ),
+                    }));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(quiet::LOOK_MS)).await;
+            waited_ms += quiet::LOOK_MS;
+        }
     }
 }
 
@@ -323,6 +353,8 @@ mod tests {
         most: usize,
         ended: Vec<Ended>,
         denied: Vec<Denied>,
+        /// So many that ask for their turn are told to ask again.
+        later: u32,
     }
 
     impl Bench {
@@ -336,6 +368,7 @@ mod tests {
                 most: 0,
                 ended: Vec::new(),
                 denied: Vec::new(),
+                later: 0,
             }
         }
 
@@ -345,10 +378,14 @@ mod tests {
             let start = tokio::time::Instant::now();
             while self.ended.len() + self.denied.len() < n {
                 match self.events.recv().await.unwrap() {
+                    RunEvent::Begins(_, reply) if self.later > 0 => {
+                        self.later -= 1;
+                        reply.send(Turn::Later).unwrap();
+                    }
                     RunEvent::Begins(_, reply) => {
                         self.running += 1;
                         self.most = self.most.max(self.running);
-                        reply.send(()).unwrap();
+                        reply.send(Turn::Now).unwrap();
                     }
                     RunEvent::Ended(ended) => {
                         self.running -= 1;
@@ -485,6 +522,28 @@ mod tests {
             "{:?}",
             bench.denied[0]
         );
+        assert_eq!(bench.ended.len(), 1, "the next one runs");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fills_the_line_waits_for_the_session_of_another_agent() {
+        let mut bench = Bench::new(1);
+        bench.later = 20;
+        let jobs = vec![job(0, &[Need::ExclusiveLine], false), job(1, &[], false)];
+        bench.executor.start(Execution::Sequential, jobs, 16);
+        // Twenty looks of half a second, and two runs of a second.
+        assert_eq!(bench.until_ended(2).await, 12);
+        assert_eq!((bench.ended.len(), bench.denied.len()), (2, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_with_the_session_of_another_agent_ends() {
+        let mut bench = Bench::new(1);
+        bench.later = 61;
+        let jobs = vec![job(0, &[Need::ExclusiveLine], false), job(1, &[], false)];
+        bench.executor.start(Execution::Sequential, jobs, 16);
+        assert_eq!(bench.until_ended(2).await, 31);
+        assert_eq!(bench.denied[0].reason, SkipReason::CrossTraffic);
         assert_eq!(bench.ended.len(), 1, "the next one runs");
     }
 }

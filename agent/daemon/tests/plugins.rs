@@ -1,6 +1,6 @@
 //! Plug-ins as real programs: what they may, what they may not, and that nothing of them stays.
 //!
-//! Only root can hand a program to another user: for anybody else these tests say so and pass.
+//! Only root can hand a program to another user: for anybody else these tests fail and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
@@ -15,7 +15,7 @@ use glimpse_agent::local::service::Request;
 use glimpse_agent::local::socket;
 use glimpse_model::options::Options;
 use glimpse_model::outcome::{Ending, Outcome};
-use glimpse_probe::context::Context;
+use glimpse_probe::context::{Bulk, Context};
 use glimpse_probe::plugin::{self, Account, Limits, Stage};
 use glimpse_probe::registry::Descriptor;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -30,12 +30,11 @@ const EXAMPLE: &str = concat!(
     "/../../docs/plugins/example-uptime.sh"
 );
 
-fn is_root() -> bool {
-    let root = Uid::effective().is_root();
-    if !root {
-        eprintln!("not root: nothing was tested");
-    }
-    root
+fn need_root() {
+    assert!(
+        Uid::effective().is_root(),
+        "only root can hand a plug-in to its user: run the tests of plug-ins as root"
+    );
 }
 
 /// A directory that everybody may enter, with plug-ins, settings and an agent's key.
@@ -189,9 +188,7 @@ async fn all_run(mark: u32) {
 
 #[tokio::test]
 async fn at_its_deadline_a_plug_in_is_gone_with_its_children() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     place.script("stubborn", 700, "", &stubborn(70_010));
     let method = place.only().await;
@@ -208,9 +205,7 @@ async fn at_its_deadline_a_plug_in_is_gone_with_its_children() {
 
 #[tokio::test]
 async fn a_dropped_run_ends_with_its_children() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     place.script("stubborn", 15_000, "", &stubborn(70_020));
     let method = place.only().await;
@@ -230,9 +225,7 @@ async fn a_dropped_run_ends_with_its_children() {
 
 #[tokio::test]
 async fn when_the_agent_dies_its_plug_ins_die() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     place.script("stubborn", 15_000, "", &stubborn(70_030));
     let mut agent = place
@@ -249,9 +242,7 @@ async fn when_the_agent_dies_its_plug_ins_die() {
 
 #[tokio::test]
 async fn what_it_leaves_behind_when_it_ends_is_ended() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     let body = "(setsid sleep 700401 &)\nsetsid sleep 700402 </dev/null >/dev/null 2>&1 &\n\
                 echo '{\"probe_result\":{\"a\":1},\"error\":null}'";
@@ -263,9 +254,7 @@ async fn what_it_leaves_behind_when_it_ends_is_ended() {
 
 #[tokio::test]
 async fn processes_that_breed_are_ended() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     // Five chains: each process starts the next and is gone.
     let body =
@@ -281,9 +270,7 @@ async fn processes_that_breed_are_ended() {
 
 #[tokio::test]
 async fn too_much_output_ends_it() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     for (name, run) in [
         ("loud", "exec cat /dev/zero"),
         ("chatty", "exec yes talk >&2"),
@@ -303,9 +290,7 @@ async fn too_much_output_ends_it() {
 
 #[tokio::test]
 async fn memory_files_and_processor_time_have_bounds() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     let body = "dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null && large=yes\n\
                 dd if=/dev/zero of=/dev/null bs=1M count=1 2>/dev/null && small=yes\n\
@@ -324,9 +309,7 @@ async fn memory_files_and_processor_time_have_bounds() {
 
 #[tokio::test]
 async fn a_plug_in_is_nobody_and_has_nothing() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     // What whoever started the agent forgot to close.
     let leak = fs::File::open("/dev/null").unwrap();
@@ -368,9 +351,7 @@ async fn a_plug_in_is_nobody_and_has_nothing() {
 
 #[tokio::test]
 async fn what_is_no_outcome_fails_with_words() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     for (name, run, said) in [
         (
             "silent",
@@ -412,9 +393,7 @@ async fn what_is_no_outcome_fails_with_words() {
 
 #[tokio::test]
 async fn options_reach_it_and_a_host_is_judged_first() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     let options = r#","options":[{"name":"host","type":"text","max_len":253,"help":"whom"},
         {"name":"count","type":"integer","default":3,"min":1,"max":9,"help":"how many"}]"#;
@@ -442,9 +421,7 @@ async fn options_reach_it_and_a_host_is_judged_first() {
 
 #[tokio::test]
 async fn longer_than_the_household_allows_is_refused() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     place.script("long", 20_001, "", "exit");
     let method = place.only().await;
@@ -455,9 +432,7 @@ async fn longer_than_the_household_allows_is_refused() {
 
 #[tokio::test]
 async fn files_that_others_could_have_put_there_are_refused() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     let good = place.script("good", 1000, "", "exit");
     mode(&place.script("writable", 1000, "", "exit"), 0o775);
@@ -511,9 +486,7 @@ async fn files_that_others_could_have_put_there_are_refused() {
 
 #[tokio::test]
 async fn descriptions_are_bounded_and_disabled_ones_left_out() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     for (name, text) in [
         ("a-flood", "#!/bin/sh\nexec cat /dev/zero\n"),
@@ -558,9 +531,7 @@ async fn descriptions_are_bounded_and_disabled_ones_left_out() {
 
 #[test]
 fn the_example_is_announced_and_measures() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     fs::copy(EXAMPLE, place.plugins().join("example-uptime.sh")).unwrap();
     let nobody = "\toption user 'nobody'\n";
@@ -621,9 +592,7 @@ fn without_a_user_of_their_own_plug_ins_stay_out_and_it_is_said_why() {
 
 #[tokio::test]
 async fn a_reload_finds_what_came_and_what_went() {
-    if !is_root() {
-        return;
-    }
+    need_root();
     let place = Place::new();
     place.script("first", 1000, "", "exit");
     let mut daemon = place
@@ -658,4 +627,25 @@ async fn a_reload_finds_what_came_and_what_went() {
     until("first", false).await;
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(daemon.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn what_fills_the_line_goes_to_listed_hosts_alone() {
+    need_root();
+    let place = Place::new();
+    let more = r#","needs":["exclusive_line"],"options":[{"name":"host","type":"text","max_len":64,"help":"whither"}]"#;
+    place.script("fill", 1000, more, "echo '{\"probe_result\":{\"ran\":1}}'");
+    let method = place.only().await;
+    let options = Options::from_words(&method.options, ["host=192.0.2.1"]).unwrap();
+    let listed = |host: &str| Context {
+        bulk: Bulk::Listed([host.to_owned()].into()),
+        ..context(&method, &options)
+    };
+    let refused = method.run(&options, &listed("192.0.2.2")).await;
+    assert_eq!(refused.ending, Ending::Failed);
+    let error = refused.error.unwrap();
+    assert!(error.contains("bulk transfers to 192.0.2.1"), "{error}");
+    assert_eq!(refused.bytes.total(), 0);
+    let ran = method.run(&options, &listed("192.0.2.1")).await;
+    assert_eq!((ran.ending, ran.error), (Ending::Done, None));
 }

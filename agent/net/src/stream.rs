@@ -14,13 +14,14 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use nix::sys::socket::{MsgFlags, recv};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::count::{Counter, TCP_ACK, TCP_SYN, datagram_bytes, packet_bytes};
@@ -236,6 +237,40 @@ impl CountedStream {
     /// The stream within, for its options; reads and writes past this wrapper are not counted.
     pub const fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// Reads and throws away at most as many bytes as `room` is long, and says how many; 0 at the end of the stream. The
+    /// kernel copies nothing (`MSG_TRUNC`, tcp(7)): `room` is not written to.
+    pub fn poll_discard(
+        &mut self,
+        context: &mut Context<'_>,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let allowed = self.allowance(room.len())?;
+        let room = &mut room[..allowed];
+        loop {
+            std::task::ready!(self.stream.poll_read_ready(context))?;
+            let mut taken = 0;
+            let tried = self.stream.try_io(Interest::READABLE, || {
+                let flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
+                taken = recv(self.stream.as_raw_fd(), room, flags)?;
+                if 0 < taken && taken < room.len() {
+                    // That was all: asking once more only to hear so would be a call for nothing.
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            match tried {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                Err(_) if taken == 0 => {}
+                _ => {
+                    self.passed(Direction::Received, taken);
+                    return Poll::Ready(Ok(taken));
+                }
+            }
+        }
     }
 
     /// Payload bytes that may still pass, at most `wanted`.

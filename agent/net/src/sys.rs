@@ -22,6 +22,8 @@ impl SocketOption {
     pub(crate) const MTU_DISCOVER_V4: Self = Self::new(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
     /// `IPV6_MTU_DISCOVER`: an integer of `IPV6_PMTUDISC_*`.
     pub(crate) const MTU_DISCOVER_V6: Self = Self::new(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER);
+    /// `IPV6_AUTOFLOWLABEL` (Linux 3.17): whether the kernel makes flow labels.
+    pub(crate) const AUTO_FLOW_LABEL: Self = Self::new(libc::IPPROTO_IPV6, 70);
     /// `IP_RECVERR_RFC4884` (Linux 5.9): where the extensions of an ICMP error begin.
     pub(crate) const RECVERR_RFC4884_V4: Self = Self::new(libc::IPPROTO_IP, 26);
     /// `IPV6_RECVERR_RFC4884` (Linux 5.9).

@@ -32,13 +32,15 @@ use glimpse_net::stamp::monotonic_ns;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Meter;
 use crate::peer::Limits;
 
 /// TCP connections at a time, those included that have not shown a token yet.
 const CONNECTIONS: usize = 32;
+/// And from one address, of IPv6 from one /64: a session has three, and one host must not hold the places of all.
+const CONNECTIONS_THERE: usize = 8;
 /// Time to live of the packets sent.
 const TTL: u8 = 64;
 
@@ -257,22 +259,41 @@ impl Responder {
     /// When a UDP socket is of no use any more.
     pub async fn serve(self, events: mpsc::Sender<Event>) -> io::Result<()> {
         let mut connections = JoinSet::new();
+        let mut open: Vec<(IpAddr, AbortHandle)> = Vec::new();
         let hub = hub::Hub::new(self.shared.clone(), self.sockets, events.clone()).run();
         tokio::pin!(hub);
         loop {
             tokio::select! {
                 ended = &mut hub => return ended,
                 accepted = accept(&self.listeners) => match accepted {
-                    Ok(stream) if connections.len() < CONNECTIONS => {
-                        connections.spawn(stream::serve(self.shared.clone(), stream, events.clone()));
+                    Ok(stream) => {
+                        open.retain(|(_, task)| !task.is_finished());
+                        // One that is gone already is nowhere.
+                        let Ok(from) = stream.peer_addr().map(|from| neighbourhood(from.ip())) else {
+                            continue;
+                        };
+                        let there = open.iter().filter(|(other, _)| *other == from).count();
+                        if open.len() < CONNECTIONS && there < CONNECTIONS_THERE {
+                            let task = stream::serve(self.shared.clone(), stream, events.clone());
+                            open.push((from, connections.spawn(task)));
+                        } else {
+                            self.shared.ignore(Reason::Throttled);
+                        }
                     }
-                    Ok(_) => self.shared.ignore(Reason::Throttled),
                     // Out of descriptors, most likely: others may give some back.
                     Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                 },
                 Some(_) = connections.join_next() => {}
             }
         }
+    }
+}
+
+/// An address, or of IPv6 the /64 that one host may have for itself.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -11,6 +11,7 @@ use glimpse_model::read::{Cursor, Refused};
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::token::{Claims, MAX_SESSIONS, MeasureId, PeerMethod, Token};
 use glimpse_store::ResultRow;
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -146,10 +147,13 @@ pub struct Pair {
     pub responder: AgentId,
 }
 
-/// The pair of an instruction that bears a token of ours.
-pub fn pair(instruction: &Instruction) -> Option<Pair> {
+/// The pair of an instruction that bears a token signed by `key` ([`PeerKey::public`]).
+pub fn pair(instruction: &Instruction, key: &[u8; 32]) -> Option<Pair> {
     let token = instruction.tasks.first()?.options.get("token")?.as_str()?;
     let token = Token::parse(token).ok()?;
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(token.signed_part().as_bytes(), token.signature())
+        .ok()?;
     Some(Pair {
         initiator: token.claims().initiator.clone(),
         responder: token.claims().responder.clone(),
@@ -170,66 +174,69 @@ pub struct Joined {
 }
 
 /// Joins records: the initiator's by the instruction that paired it, the responder's by the measurement's id. A record
-/// that another agent sent under the same id joins nothing.
+/// that another agent sent under the same id joins nothing and displaces nothing.
 #[derive(Debug, Default)]
 pub struct Joiner {
-    joined: BTreeMap<String, Joined>,
-    /// Responders' records, by id and agent, that came before their initiators'.
-    waiting: BTreeMap<(String, String), ResultRow>,
+    /// By id of the measurement and agent.
+    asked: BTreeMap<(String, String), (Pair, ResultRow)>,
+    /// The same of those that answered.
+    answered: BTreeMap<(String, String), ResultRow>,
 }
 
 impl Joiner {
     /// Takes a record; `pair_of` knows the instructions. False when there are too many of them to join.
     pub fn take(&mut self, row: ResultRow, pair_of: impl FnOnce(&str) -> Option<Pair>) -> bool {
-        let Some(measure) = measure(&row) else {
+        let Some((side, measure)) = measure(&row) else {
             return true;
         };
-        if self.joined.len() + self.waiting.len() >= MAX_JOINED {
-            return false;
-        }
-        let by_instruction = row.instruction.as_deref().and_then(pair_of);
-        match by_instruction.filter(|pair| pair.initiator.as_str() == row.agent) {
-            Some(pair) => {
-                let responder = self
-                    .waiting
-                    .remove(&(measure.clone(), pair.responder.to_string()));
-                self.joined.entry(measure.clone()).or_insert(Joined {
-                    measure,
-                    pair,
-                    initiator: row,
-                    responder,
-                });
+        let key = (measure, row.agent.clone());
+        match side {
+            Side::Initiator => {
+                let pair = row.instruction.as_deref().and_then(pair_of);
+                if let Some(pair) = pair.filter(|pair| pair.initiator.as_str() == row.agent) {
+                    self.asked.entry(key).or_insert((pair, row));
+                }
             }
-            None => match self.joined.get_mut(&measure) {
-                Some(joined) if joined.pair.responder.as_str() == row.agent => {
-                    joined.responder.get_or_insert(row);
-                }
-                _ => {
-                    self.waiting
-                        .entry((measure, row.agent.clone()))
-                        .or_insert(row);
-                }
-            },
+            Side::Responder => {
+                self.answered.entry(key).or_insert(row);
+            }
         }
-        true
+        self.asked.len() < MAX_JOINED && self.answered.len() < MAX_JOINED
     }
 
     /// What was joined, in the order of the initiators' times.
     pub fn finish(self) -> Vec<Joined> {
-        let mut joined: Vec<Joined> = self.joined.into_values().collect();
+        let mut joined: Vec<Joined> = self
+            .asked
+            .into_iter()
+            .map(|((measure, _), (pair, initiator))| Joined {
+                responder: self
+                    .answered
+                    .get(&(measure.clone(), pair.responder.to_string()))
+                    .cloned(),
+                measure,
+                pair,
+                initiator,
+            })
+            .collect();
         joined.sort_by_key(|joined| joined.initiator.start.unwrap_or(joined.initiator.received));
         joined
     }
 }
 
-fn measure(row: &ResultRow) -> Option<String> {
-    if !matches!(
-        row.method.as_deref(),
-        Some("btc_ma" | "btc_mp" | "packettrains_ma" | "packettrains_mp")
-    ) {
-        return None;
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Initiator,
+    Responder,
+}
+
+fn measure(row: &ResultRow) -> Option<(Side, String)> {
+    let side = match row.method.as_deref()? {
+        "btc_ma" | "packettrains_ma" => Side::Initiator,
+        "btc_mp" | "packettrains_mp" => Side::Responder,
+        _ => return None,
+    };
     let record: Value = serde_json::from_str(&row.document).ok()?;
     let id = record.get("probe_result")?.get("measure_uuid")?.as_str()?;
-    (id.len() <= 64).then(|| id.to_owned())
+    (id.len() <= 64).then(|| (side, id.to_owned()))
 }

@@ -21,7 +21,8 @@ type Groups = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 const MAP: &str = r#"{
     "mypid1": {"ipv4": ["192.0.2.0/24", "198.51.100.0/25"]},
     "mypid2": {"ipv4": ["198.51.100.128/25"]},
-    "peeringpid1": {"ipv4": ["203.0.113.0/24"], "ipv6": ["2001:db8::/32"]}
+    "peeringpid1": {"ipv4": ["203.0.113.0/24"], "ipv6": ["2001:db8::/32"]},
+    "rest": {"ipv4": ["0.0.0.0/0"], "ipv6": ["::/0"]}
 }"#;
 
 static PUBLICATION: LazyLock<Option<Publication>> = LazyLock::new(publication);

@@ -141,7 +141,12 @@ impl Edge {
                 ("-6", 128)
             };
             let prefix = format!("{address}/{prefix}");
-            ip(namespace, &[family, "address", "add", &prefix, "dev", name])?;
+            let mut add = vec![family, "address", "add", &prefix, "dev", name];
+            if address.is_ipv6() {
+                // Nobody else is there to ask about duplicates, and until that is done the address cannot be used.
+                add.push("nodad");
+            }
+            ip(namespace, &add)?;
             let source = address.to_string();
             ip(
                 namespace,

@@ -2,7 +2,7 @@
 
 use super::Daemon;
 use crate::clock;
-use crate::executor::{Ended, Job, LineWatch, RunEvent};
+use crate::executor::{Ended, Job, LineWatch, RunEvent, Turn};
 use crate::guard::gate::{Gate, Refusal};
 use crate::guard::{Ask, Denied, Ticket};
 use crate::host::proc::{CpuTimes, cpu_usage};
@@ -121,7 +121,7 @@ impl Daemon {
             .map(|name| options.text(name))
             .find(|text| !text.is_empty())
             .unwrap_or_default()
-        .to_owned();
+            .to_owned();
         let worst_bytes = method.worst_case_bytes(&options);
         let (_, link) = self
             .surroundings
@@ -144,7 +144,9 @@ impl Daemon {
         let gate = Gate {
             lan: instruction.lan && rules.lan,
             lab: rules.lab,
-            charge: (!fills_line).then_some(worst_bytes),
+            // The bytes of those that fill the line are bounded otherwise: where they go is listed, opts in, or holds a
+            // token. How often they knock somewhere to find that out is not.
+            charge: Some(if fills_line { 0 } else { worst_bytes }),
             flow: self.guard.flow().clone(),
             refusal: refusal.clone(),
         };
@@ -203,9 +205,9 @@ impl Daemon {
     pub(super) async fn run_event(&mut self, event: RunEvent) {
         match event {
             RunEvent::Begins(id, reply) => {
-                if self.begins(id).await {
+                if let Some(turn) = self.begins(id).await {
                     // A run that was aborted meanwhile does not listen.
-                    let _ = reply.send(());
+                    let _ = reply.send(turn);
                 }
             }
             RunEvent::Denied(id, denied) => {
@@ -217,26 +219,30 @@ impl Daemon {
         }
     }
 
-    /// Whether a run that has waited for its place may begin; the household may have changed its mind.
-    async fn begins(&mut self, id: ResultId) -> bool {
+    /// Whether a run that has waited for its place may begin; the household may have changed its mind. `None`: it is
+    /// not wanted any more.
+    async fn begins(&mut self, id: ResultId) -> Option<Turn> {
         let now = clock::now();
+        // Here and where sessions are let in, both of this one task: so the two never have the line at once.
+        let method = self.running.get(&id)?.method();
+        if self.fills_line(method) && self.is_line_lent() {
+            return Some(Turn::Later);
+        }
         let (info, cpu) = (self.info(), self.surroundings.cpu_times());
-        let Some(running) = self.running.get_mut(&id) else {
-            return false;
-        };
+        let running = self.running.get_mut(&id)?;
         match self.guard.allows(&running.run.method, now) {
             Ok(()) => {
                 running.begun = true;
                 running.began = Some(now);
                 running.pre_info = info;
                 running.cpu = cpu;
-                true
+                Some(Turn::Now)
             }
             Err(denied) => {
                 if let Some(running) = self.running.remove(&id) {
                     self.revoke(running, 0, denied, now).await;
                 }
-                false
+                None
             }
         }
     }

@@ -29,6 +29,11 @@ pub(super) struct Visit {
     pre_info: Map<String, Value>,
 }
 
+/// Whether sessions of a method fill the line.
+fn fills_line(method: &str) -> bool {
+    method != "ping_mp"
+}
+
 impl Daemon {
     /// What the responder says.
     pub(super) async fn told(&mut self, told: Told) {
@@ -48,8 +53,11 @@ impl Daemon {
 
     async fn receive_visit(&mut self, ask: &responder::Ask) -> Result<(), String> {
         let now = clock::now();
-        let fills_line = ask.method != "ping_mp";
-        if fills_line && self.has_line() {
+        // Ids are drawn by initiators: one that is here already would take the place, and the ticket, of another session.
+        if self.visits.contains_key(&ask.session) {
+            return Err("there is a session of this id already".to_owned());
+        }
+        if fills_line(ask.method) && self.has_line() {
             return Err("another measurement has the line for itself".to_owned());
         }
         let rules = self.guard.rules();
@@ -99,13 +107,22 @@ impl Daemon {
 
     /// Whether a run of this agent's own instructions has the line for itself.
     fn has_line(&self) -> bool {
-        let registry = self.registry.borrow();
-        self.running.values().any(|run| {
-            run.begun
-                && registry
-                    .find(run.method())
-                    .is_some_and(|method| method.needs.contains(&Need::ExclusiveLine))
-        })
+        self.running
+            .values()
+            .any(|run| run.begun && self.fills_line(run.method()))
+    }
+
+    /// Whether a method of this agent needs the line for itself.
+    pub(super) fn fills_line(&self, method: &str) -> bool {
+        self.registry
+            .borrow()
+            .find(method)
+            .is_some_and(|method| method.needs.contains(&Need::ExclusiveLine))
+    }
+
+    /// Whether a session of another agent fills the line.
+    pub(super) fn is_line_lent(&self) -> bool {
+        self.visits.values().any(|visit| fills_line(visit.method))
     }
 
     /// Ends every session where it stands.

@@ -34,8 +34,8 @@ pub struct Gate {
     pub lan: bool,
     /// Addresses that only a laboratory has.
     pub lab: bool,
-    /// Bytes that the run can send to each address; `None` where the method is bounded otherwise
-    /// (those that fill the line go to hosts that are listed, or hold a token).
+    /// Bytes that the run can send to each address: 0 where they are bounded otherwise, and only the runs are counted
+    /// (those that fill the line go to hosts that are listed, opt in, or hold a token); `None` where not even they are.
     pub charge: Option<u64>,
     /// What was given lately.
     pub flow: Flow,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_household_and_what_fills_the_line_are_not_counted_here() {
+    fn the_household_and_sessions_of_others_are_not_counted_here() {
         let flow = flow();
         assert_eq!(
             gate(&flow, Some(5000), true).0([192, 168, 1, 1].into()),
@@ -156,5 +156,20 @@ mod tests {
         let (admit, refusal) = gate(&flow, None, false);
         assert!(admit([192, 168, 1, 1].into()).is_err());
         assert_eq!(refusal.take().unwrap().reason, SkipReason::TargetRefused);
+    }
+
+    #[test]
+    fn what_fills_the_line_knocks_as_seldom_as_others() {
+        let flow = flow();
+        let host: IpAddr = [9, 9, 9, 9].into();
+        for _ in 0..10 {
+            assert_eq!(gate(&flow, Some(0), false).0(host), Ok(()));
+        }
+        assert!(gate(&flow, Some(0), false).0(host).is_err());
+        assert_eq!(
+            gate(&flow, Some(1000), false).0([9, 9, 9, 10].into()),
+            Ok(()),
+            "it takes no bytes from the minute"
+        );
     }
 }

@@ -341,7 +341,7 @@ fn measurements_share_the_systems_roots_and_offer_no_protocol() {
             assert_eq!(kept.strong_count(), 0, "given back");
         }
         (Err(error), _) | (_, Err(error)) => {
-            assert!(error.contains("install ca-certificates"), "{error}")
+            assert!(error.contains("install ca-certificates"), "{error}");
         }
     }
 }

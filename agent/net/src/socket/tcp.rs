@@ -16,6 +16,7 @@ use super::{SocketError, create, setup};
 use crate::count::{Counter, TCP_ACK, TCP_RESET, TCP_SYN, icmp_error_bytes, packet_bytes};
 use crate::packet::{Family, Label};
 use crate::stamp::{Stamp, monotonic_ns};
+use crate::sys::{self, SocketOption};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,11 @@ impl TcpProbe {
         socket
             .set_linger(Some(Duration::ZERO))
             .map_err(setup("SO_LINGER"))?;
+        if family == Family::V6 {
+            // The kernel draws a new flow label for each connection, whatever its ports: routers that balance by the
+            // label would see another flow each time. A kernel that does not know the option sends no label.
+            let _ = sys::set_int(&socket, SocketOption::AUTO_FLOW_LABEL, 0);
+        }
         create::bind(&socket, family, source_port)?;
         let started = Stamp::monotonic(monotonic_ns());
         let result = socket.connect(&remote.into());

@@ -175,3 +175,51 @@ proptest! {
         prop_assert_eq!(CountedStream::transfer_bytes(family, mss, fitting), cost(fitting));
     }
 }
+
+#[tokio::test]
+async fn what_is_thrown_away_is_counted_and_leaves_the_rest() {
+    let tally = Tally::default();
+    let (mut client, mut server) = pair(&tally, "127.0.0.1").await;
+    let before = tally.read().received_bytes;
+    let mut room = [7; 1000];
+    let none = timeout(
+        Duration::from_millis(20),
+        std::future::poll_fn(|context| client.poll_discard(context, &mut room)),
+    );
+    assert!(none.await.is_err(), "nothing has come yet");
+    for part in [[1; 700], [2; 700]] {
+        server.write_all(&part).await.unwrap();
+    }
+    let mut taken = 0;
+    while taken < 1200 {
+        let most = 1200 - taken;
+        let room = &mut room[..most.min(1000)];
+        let read = std::future::poll_fn(|context| client.poll_discard(context, room));
+        taken += timeout(PATIENCE, read).await.unwrap().unwrap();
+    }
+    assert_eq!((taken, room), (1200, [7; 1000]));
+    let mut rest = [0; 200];
+    client.read_exact(&mut rest).await.unwrap();
+    assert_eq!(rest, [2; 200]);
+    assert!(tally.read().received_bytes - before >= 1400 + 52);
+    drop(server);
+    let end = std::future::poll_fn(|context| client.poll_discard(context, &mut room));
+    assert_eq!(timeout(PATIENCE, end).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_is_thrown_away_stays_within_the_limit() {
+    let tally = Tally::limited(2000);
+    let (mut client, mut server) = pair(&tally, "127.0.0.1").await;
+    server.write_all(&[1; 5000]).await.unwrap();
+    let mut room = [0; 4000];
+    let error = loop {
+        let read = std::future::poll_fn(|context| client.poll_discard(context, &mut room));
+        match timeout(PATIENCE, read).await.unwrap() {
+            Ok(bytes) => assert!(bytes > 0),
+            Err(error) => break error,
+        }
+    };
+    assert!(is_limit(&error), "{error}");
+    assert!(tally.read().total_bytes() <= 2000);
+}

@@ -206,3 +206,75 @@ pub fn nap(due_ns: u64) -> Option<Duration> {
 pub fn wait(until_ns: u64) -> Duration {
     Duration::from_nanos(until_ns.saturating_sub(monotonic_ns()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    const TAG: Tag = [7; 8];
+
+    /// Plays both ends against each other and gives the packets of the trains as they were on the wire.
+    fn packets_on_the_wire(seed: u64) -> Vec<Vec<u8>> {
+        let plan = TrainPlan {
+            train_length: 8,
+            delay_ns: 1000,
+            ..TrainPlan::default()
+        };
+        let end = |initiator| {
+            let tally = Tally::default();
+            Session::new(&plan, TAG, initiator, Family::V4, tally, seed)
+        };
+        let (mut sender, mut receiver) = (end(true), end(false));
+        let mut packets = Vec::new();
+        let stamp = || Stamp::monotonic(monotonic_ns());
+        let began = monotonic_ns();
+        // Far beyond what the plan takes, also on a busy machine.
+        while monotonic_ns() - began < 10_000_000_000 {
+            let (mut there, mut back) = (Vec::new(), Vec::new());
+            let next = sender.advance(|bytes| {
+                there.push(bytes.to_vec());
+                Ok(stamp())
+            });
+            for bytes in there {
+                if let Datagram::Packet { .. } = parse(&bytes).unwrap() {
+                    packets.push(bytes.clone());
+                }
+                receiver
+                    .heard(&parse(&bytes).unwrap(), bytes.len(), stamp())
+                    .unwrap();
+            }
+            receiver.advance(|bytes| {
+                back.push(bytes.to_vec());
+                Ok(stamp())
+            });
+            for bytes in back {
+                sender
+                    .heard(&parse(&bytes).unwrap(), bytes.len(), stamp())
+                    .unwrap();
+            }
+            if next == Next::Done || packets.len() == 8 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        packets
+    }
+
+    #[test]
+    fn glimpse_check_40_a_train_carries_its_header_and_fill_of_the_seed_and_nothing_else() {
+        let fill = |seed| {
+            let mut bytes = vec![0; 1000];
+            fastrand::Rng::with_seed(seed).fill(&mut bytes);
+            bytes.split_off(PACKET_HEADER)
+        };
+        let packets = packets_on_the_wire(5);
+        assert_eq!(packets.len(), 8);
+        for packet in &packets {
+            assert_eq!(packet.len(), 1000);
+            assert_eq!(packet[PACKET_HEADER..], fill(5));
+        }
+        assert_ne!(packets_on_the_wire(6)[0][PACKET_HEADER..], fill(5));
+    }
+}

@@ -28,6 +28,8 @@ const HELP_LIMIT: usize = 200;
 /// Methods of the agent, compiled in or not: a plug-in by such a name would be taken for the other.
 const RESERVED: &[&str] = &[
     "ping",
+    "ping_ma",
+    "ping_mp",
     "traceroute",
     "httpdownload",
     "httpupload",
@@ -43,6 +45,7 @@ const RESERVED: &[&str] = &[
     "reversednslookup",
     "upnp",
     "wifi",
+    "wifilookup",
 ];
 
 /// A plug-in's answer to `describe`.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use glimpse_model::capability::Need;
 use glimpse_model::options::Options;
 use glimpse_model::outcome::{ByteCount, Ending, Outcome};
 use glimpse_model::read::Refused;
@@ -14,7 +15,7 @@ use super::directory::{self, Owners};
 use super::outcome::Report;
 use super::process::{self, Call, ENDS, Failure};
 use super::{Description, Stage};
-use crate::context::Context;
+use crate::context::{Bulk, Context};
 use crate::registry::{Descriptor, Method, Run};
 use crate::resolve::{FamilyChoice, Host, RESOLVE_LIMIT};
 
@@ -143,6 +144,21 @@ impl Plugin {
         }
     }
 
+    /// Whether it may fill the line to `host`. A plug-in cannot be trusted to ask the host itself.
+    fn permit(&self, host: &str, bulk: &Bulk) -> Result<(), String> {
+        match bulk {
+            Bulk::Listed(hosts)
+                if self.description.needs.contains(&Need::ExclusiveLine)
+                    && !hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host)) =>
+            {
+                Err(format!(
+                    "bulk transfers to {host} are not allowed: it is none of the household's bulk_targets"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What it is given: its options, and the address of its host once that has been judged.
     async fn input(
         &self,
@@ -152,6 +168,7 @@ impl Plugin {
         let mut input = options.as_map().clone();
         let host = options.text("host");
         if self.description.has_host() && !host.is_empty() {
+            self.permit(host, &context.bulk)?;
             let family = match options.text("family") {
                 "ipv4" => FamilyChoice::Ipv4,
                 "ipv6" => FamilyChoice::Ipv6,

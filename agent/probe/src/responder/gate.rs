@@ -20,9 +20,10 @@ const COOKIE_SECONDS: u32 = 10;
 const TOKENS: usize = 1024;
 /// Sessions remembered, of all tokens together.
 const SESSIONS: usize = 8192;
-/// Signatures looked at per second, and at once after a quiet time.
-const CHECKS_PER_SECOND: u64 = 50;
-const CHECKS_AT_ONCE: u64 = 100;
+/// Signatures looked at per second, and at once after a quiet time: so many for addresses that have proved to be the
+/// sender's, and as many for others, whose flood must not keep the former out.
+const CHECKS_PER_SECOND: u64 = 25;
+const CHECKS_AT_ONCE: u64 = 50;
 const SECOND_NS: u64 = 1_000_000_000;
 /// From one line in the log to the next, in nanoseconds.
 const LOG_NS: u64 = 60 * SECOND_NS;
@@ -94,8 +95,10 @@ pub struct Gate {
     secret: hmac::Key,
     used: BTreeMap<MeasureId, Used>,
     remembered: usize,
-    /// When the signatures looked at so far are paid off, in nanoseconds.
+    /// When the signatures looked at so far are paid off, in nanoseconds: those for any address.
     paid_ns: u64,
+    /// And those for addresses that have proved to be the sender's.
+    proved_paid_ns: u64,
     refused: BTreeMap<Reason, u64>,
     untold: BTreeMap<Reason, u64>,
     told_ns: Option<u64>,
@@ -111,13 +114,15 @@ impl Gate {
             used: BTreeMap::new(),
             remembered: 0,
             paid_ns: 0,
+            proved_paid_ns: 0,
             refused: BTreeMap::new(),
             untold: BTreeMap::new(),
             told_ns: None,
         }
     }
 
-    /// Looks at a token for `method` and at whether `session` can be opened with it.
+    /// Looks at a token for `method` and at whether `session` can be opened with it. It came from an address that has
+    /// proved to be the sender's: over TCP, or with its cookie.
     ///
     /// # Errors
     /// [`Reason`]; whoever sent it gets no answer.
@@ -129,7 +134,7 @@ impl Gate {
         now: Timestamp,
         now_ns: u64,
     ) -> Result<Claims, Reason> {
-        let claims = self.read(text, session, now, now_ns)?;
+        let claims = self.look(text, session, now, now_ns, true)?;
         if claims.method == method {
             Ok(claims)
         } else {
@@ -137,13 +142,27 @@ impl Gate {
         }
     }
 
-    /// As [`Self::check`], for any of the methods that go over UDP.
+    /// As [`Self::check`], for any of the methods and from any address.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
     pub fn read(
         &mut self,
         text: &str,
         session: MeasureId,
         now: Timestamp,
         now_ns: u64,
+    ) -> Result<Claims, Reason> {
+        self.look(text, session, now, now_ns, false)
+    }
+
+    fn look(
+        &mut self,
+        text: &str,
+        session: MeasureId,
+        now: Timestamp,
+        now_ns: u64,
+        proved: bool,
     ) -> Result<Claims, Reason> {
         let token = Token::parse(text).map_err(|_| Reason::Malformed)?;
         let claims = token.claims();
@@ -165,10 +184,15 @@ impl Gate {
             }
         }
         let earliest = now_ns.saturating_sub(CHECKS_AT_ONCE * SECOND_NS / CHECKS_PER_SECOND);
-        if self.paid_ns > now_ns {
+        let paid_ns = if proved {
+            &mut self.proved_paid_ns
+        } else {
+            &mut self.paid_ns
+        };
+        if *paid_ns > now_ns {
             return Err(Reason::Throttled);
         }
-        self.paid_ns = self.paid_ns.max(earliest) + SECOND_NS / CHECKS_PER_SECOND;
+        *paid_ns = (*paid_ns).max(earliest) + SECOND_NS / CHECKS_PER_SECOND;
         if verify(&self.key, &token) {
             Ok(claims.clone())
         } else {

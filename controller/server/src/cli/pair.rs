@@ -263,14 +263,19 @@ impl Results {
                 .transpose()?,
             ..Filter::default()
         };
-        let store = open(&self.place.load()?).await?;
+        let config = self.place.load()?;
+        let key = Pki::load(&config.pki)
+            .map_err(CliError::failed)?
+            .peers
+            .public();
+        let store = open(&config).await?;
         let pairs: BTreeMap<String, Pair> = store
             .instructions(true)
             .await?
             .into_iter()
             .filter_map(|known| {
                 let instruction = admission::stored(&known.document).ok()?;
-                Some((known.id.to_string(), pair(&instruction)?))
+                Some((known.id.to_string(), pair(&instruction, &key)?))
             })
             .collect();
         let mut joiner = Joiner::default();

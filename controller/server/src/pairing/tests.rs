@@ -4,7 +4,6 @@ use super::*;
 use crate::pki::tests::made;
 use glimpse_model::id::ResultId;
 use glimpse_store::Figures;
-use ring::signature::{ED25519, UnparsedPublicKey};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -49,8 +48,10 @@ fn the_initiator_is_told_and_the_token_is_signed_by_what_agents_are_given() {
     assert_eq!(claims.responder.as_str(), "home-2");
     assert_eq!(claims.sessions, 1);
     assert!(claims.not_before < now() && claims.expires > now().plus_micros(3_600_000_000));
-    let whole = pair(&instruction).unwrap();
+    let whole = pair(&instruction, &key.public()).unwrap();
     assert_eq!(whole.initiator.as_str(), "home-1");
+    let other = made().1.peers;
+    assert_eq!(pair(&instruction, &other.public()), None, "not our token");
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn glimpse_check_39_both_reports_are_one_result_whichever_comes_first() {
 fn an_agent_that_was_not_paired_joins_nothing() {
     let asked = result(1, "home-1", Some("pair-1"), "btc_ma", "m1");
     let forged = result(2, "home-3", None, "btc_mp", "m1");
-    let stolen = result(3, "home-3", Some("pair-1"), "btc_ma", "m2");
+    let stolen = result(3, "home-3", Some("pair-1"), "btc_ma", "m1");
     for rows in [
         vec![asked.clone(), forged.clone(), stolen.clone()],
         vec![stolen, forged, asked.clone()],

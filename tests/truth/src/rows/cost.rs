@@ -16,9 +16,9 @@ const CPU_RATIO: f64 = 1.5;
 const GROWTH_KB: f64 = 256.0;
 
 pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
-    let emulated = Emulated::start("rtt-5", 1)?;
-    let target = emulated.topology().truths()[0].target.to_string();
-    let place = Some(emulated.namespace());
+    let network = Emulated::start("rtt-5", 1)?;
+    let target = network.topology().truths()[0].target.to_string();
+    let place = Some(network.namespace());
     let runs = scale.of(1, 6);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..runs {
@@ -30,6 +30,8 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
         fping.args(["-q", "-c", &PACKETS.to_string()]).args([
             "-p",
             &INTERVAL_MS.to_string(),
+            "-t",
+            "1000",
             &target,
         ]);
         theirs.push(run_well(place, &mut fping)?.cost);

@@ -48,7 +48,11 @@ fn serve(socket: &UdpSocket, over: &AtomicBool) -> Result<()> {
                     socket.send_to(&response, from)?;
                 }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(error) => return Err(error.into()),
         }
     }

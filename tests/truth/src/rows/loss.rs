@@ -91,14 +91,10 @@ fn by_agent(lab: &Lab, place: &Namespace, target: IpAddr, kind: &str) -> Result<
 
 fn by_fping(place: &Namespace, target: IpAddr) -> Result<Loss> {
     let mut command = Command::new("fping");
-    command.args([
-        "-q",
-        "-p",
-        "1",
-        "-c",
-        &PACKETS.to_string(),
-        &target.to_string(),
-    ]);
+    // By default it sends ten milliseconds apart, and an answer has to come before the next packet leaves.
+    command
+        .args(["-q", "-i", "1", "-p", "1", "-t", "1000"])
+        .args(["-c", &PACKETS.to_string(), &target.to_string()]);
     // It ends with 1 when a packet is lost.
     let finished = lab::run(Some(place), &mut command)?;
     let (sent, lost) = counted(&finished.err)?;

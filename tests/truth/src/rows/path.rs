@@ -17,8 +17,12 @@ use verdict::{Ending, Way, is_exact};
 
 /// Networks that are traced at once: most of the time each waits for silence.
 const WORKERS: usize = 8;
-/// scamper's names of our types.
-const KINDS: [(&str, &str); 3] = [("Udp", "udp-paris"), ("Icmp", "icmp-paris"), ("Tcp", "tcp")];
+/// scamper's names of our types. For TCP it writes Ethernet frames, which a TUN device has not.
+const KINDS: [(&str, Option<&str>); 3] = [
+    ("Udp", Some("udp-paris")),
+    ("Icmp", Some("icmp-paris")),
+    ("Tcp", None),
+];
 /// Where scamper sends UDP.
 const UDP_PORT: u16 = 33435;
 /// What targets have open, if anything.
@@ -67,9 +71,15 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
 struct Trace {
     name: String,
     kind: &'static str,
-    ours: bool,
-    theirs: bool,
-    packets: (u64, u64),
+    ours: Seen,
+    theirs: Option<Seen>,
+}
+
+/// How one of them saw it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    exact: bool,
+    packets: u64,
 }
 
 fn trace_all(lab: &Lab, topology: &Topology, scale: Scale) -> Result<Vec<Trace>> {
@@ -81,19 +91,29 @@ fn trace_all(lab: &Lab, topology: &Topology, scale: Scale) -> Result<Vec<Trace>>
             if scale == Scale::Quick && kind != "Udp" && truth.target.is_ipv6() {
                 continue;
             }
+            let seen = |(way, packets): (Way, u64)| Seen {
+                exact: is_exact(topology, truth, &ways, kind, &way),
+                packets,
+            };
             // A fresh network each time: routers that limit their messages have no debts.
-            let emulated = Emulated::start(topology.name(), 1)?;
-            let (ours, sent) = by_agent(lab, Some(emulated.namespace()), truth.target, kind)?;
-            drop(emulated);
-            let emulated = Emulated::start(topology.name(), 1)?;
-            let (theirs, theirs_sent) =
-                by_scamper(Some(emulated.namespace()), truth.target, theirs_kind)?;
+            let network = Emulated::start(topology.name(), 1)?;
+            let place = Some(network.namespace());
+            let ours = seen(by_agent(lab, place, truth.target, kind)?);
+            drop(network);
+            let mut theirs = None;
+            if let Some(kind) = theirs_kind {
+                let network = Emulated::start(topology.name(), 1)?;
+                theirs = Some(seen(by_scamper(
+                    Some(network.namespace()),
+                    truth.target,
+                    kind,
+                )?));
+            }
             traces.push(Trace {
                 name: format!("{} {}", topology.name(), truth.target),
                 kind,
-                ours: is_exact(topology, truth, &ways, kind, &ours),
-                theirs: is_exact(topology, truth, &ways, kind, &theirs),
-                packets: (sent, theirs_sent),
+                ours,
+                theirs,
             });
         }
     }
@@ -122,8 +142,7 @@ fn by_agent(lab: &Lab, place: Place<'_>, target: IpAddr, kind: &str) -> Result<(
 }
 
 fn by_scamper(place: Place<'_>, target: IpAddr, kind: &str) -> Result<(Way, u64)> {
-    let port = if kind == "tcp" { TCP_PORT } else { UDP_PORT };
-    let trace = format!("trace -P {kind} -d {port} -q 2 -w 1");
+    let trace = format!("trace -P {kind} -d {UDP_PORT} -q 2 -w 1");
     let record = scamper(place, target, 100, &trace)?.0;
     let hops: Vec<&Value> = record["hops"].as_array().into_iter().flatten().collect();
     let count = record["hop_count"].as_u64().unwrap_or(0);
@@ -158,43 +177,67 @@ fn address(value: &Value) -> Option<IpAddr> {
     value.as_str()?.parse().ok()
 }
 
-fn paths(traces: &[Trace], kind: &str, theirs: &str) -> Row {
-    let of_kind: Vec<&Trace> = traces.iter().filter(|trace| trace.kind == kind).collect();
-    let count = |is: fn(&Trace) -> bool| {
-        let exact = of_kind.iter().filter(|trace| is(trace)).count();
-        exact as u64
-    };
-    let names = |is: fn(&Trace) -> bool| {
-        let inexact = of_kind.iter().filter(|trace| !is(trace));
-        let names: Vec<&str> = inexact.map(|trace| trace.name.as_str()).collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
+fn paths(traces: &[Trace], kind: &str, theirs_kind: Option<&str>) -> Row {
+    let of_kind = || traces.iter().filter(|trace| trace.kind == kind);
+    let ours = Sum::of(of_kind().map(|trace| (&*trace.name, trace.ours)));
+    let theirs = Sum::of(of_kind().filter_map(|trace| Some((&*trace.name, trace.theirs?))));
+    let row = Row::new(format!("exact paths, {kind}"), Figure::count(ours.exact))
+        .truth(Figure::count(ours.all))
+        .gate(Figure::count(ours.all - ours.exact), Limit::AtMost(0.0));
+    match theirs_kind {
+        None => row.packets(ours.packets, None).remark(format!(
+            "not exact of ours: {}; scamper's TCP needs a device with Ethernet frames",
+            ours.inexact
+        )),
+        Some(theirs_kind) => row
+            .reference("scamper", Figure::count(theirs.exact))
+            .packets(ours.packets, Some(theirs.packets))
+            .remark(format!(
+                "not exact of ours: {}; of scamper's {theirs_kind}: {}",
+                ours.inexact, theirs.inexact
+            )),
+    }
+}
+
+/// Many traces of one tool.
+struct Sum {
+    all: u64,
+    exact: u64,
+    packets: u64,
+    /// The names of those that are not exact.
+    inexact: String,
+}
+
+impl Sum {
+    fn of<'a>(traces: impl Iterator<Item = (&'a str, Seen)>) -> Self {
+        let mut sum = Self {
+            all: 0,
+            exact: 0,
+            packets: 0,
+            inexact: String::new(),
+        };
+        for (name, seen) in traces {
+            sum.all += 1;
+            sum.exact += u64::from(seen.exact);
+            sum.packets += seen.packets;
+            if !seen.exact {
+                let comma = if sum.inexact.is_empty() { "" } else { ", " };
+                sum.inexact += comma;
+                sum.inexact += name;
+            }
         }
-    };
-    let (all, ours) = (of_kind.len() as u64, count(|trace| trace.ours));
-    let sent = |of: fn(&Trace) -> u64| of_kind.iter().map(|trace| of(trace)).sum::<u64>();
-    Row::new(format!("exact paths, {kind}"), Figure::count(ours))
-        .truth(Figure::count(all))
-        .reference("scamper", Figure::count(count(|trace| trace.theirs)))
-        .gate(Figure::count(all - ours), Limit::AtMost(0.0))
-        .packets(
-            sent(|trace| trace.packets.0),
-            Some(sent(|trace| trace.packets.1)),
-        )
-        .remark(format!(
-            "not exact of ours: {}; of scamper's ({theirs}): {}",
-            names(|trace| trace.ours),
-            names(|trace| trace.theirs)
-        ))
+        if sum.inexact.is_empty() {
+            sum.inexact += "none";
+        }
+        sum
+    }
 }
 
 /// Fifteen hops, 20 ms each, at the same packet rate.
 fn time(lab: &Lab, per_second: u32, rounds: usize) -> Result<Row> {
-    let emulated = Emulated::start("line-15", 1)?;
-    let truth = &emulated.topology().truths()[0];
-    let place = Some(emulated.namespace());
+    let network = Emulated::start("line-15", 1)?;
+    let truth = &network.topology().truths()[0];
+    let place = Some(network.namespace());
     let options = json!({
         "host": truth.target.to_string(), "ping_type": "Udp", "count": 1, "interval": 1000 / per_second,
     });

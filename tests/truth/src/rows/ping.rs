@@ -122,6 +122,8 @@ fn by_fping(place: &Namespace, target: IpAddr, means: &mut Means) -> Result<()> 
     command.args(["-q", "-c", &PACKETS.to_string()]).args([
         "-p",
         &INTERVAL_MS.to_string(),
+        "-t",
+        "1000",
         &target.to_string(),
     ]);
     let finished = run_well(Some(place), &mut command)?;

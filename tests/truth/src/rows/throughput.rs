@@ -23,8 +23,13 @@ const ERROR_PERCENT: f64 = 2.0;
 const RATE_SHARE: f64 = 0.95;
 /// What a byte of ours may cost of theirs.
 const COST_SHARE: f64 = 1.3;
-/// What the queue of a shaped line holds, in milliseconds of its rate.
-const QUEUE_MS: u64 = 50;
+/// Time before what counts, and how long it counts.
+const RAMP_UP_MS: u32 = 1000;
+const SHAPED_MS: u32 = 3000;
+const UNSHAPED_MS: u32 = 2000;
+/// What the queue of a shaped line holds, in milliseconds of its rate: as long as payload behind a lost segment waits, which
+/// the measured time has at its edges.
+const QUEUE_MS: u64 = 20;
 /// How much passes at once after a pause, likewise; not less than a few frames.
 const BURST_MS: u64 = 1;
 const BURST_LEAST: u64 = 16 * FRAME as u64;
@@ -100,11 +105,11 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn ours(&self, kind: Kind) -> Result<Transfer> {
+    fn ours(&self, kind: Kind, measured_ms: u32) -> Result<Transfer> {
         match kind {
-            Kind::BtcDown => self.btc("down"),
-            Kind::BtcUp => self.btc("up"),
-            Kind::Download => self.download(),
+            Kind::BtcDown => self.btc("down", measured_ms),
+            Kind::BtcUp => self.btc("up", measured_ms),
+            Kind::Download => self.download(measured_ms),
         }
     }
 
@@ -116,18 +121,18 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn btc(&self, direction: &str) -> Result<Transfer> {
+    fn btc(&self, direction: &str, measured_ms: u32) -> Result<Transfer> {
         let options = json!({
             "host": FAR.to_string(), "port": self.peer.port(), "token": self.peer.token(PeerMethod::Btc)?,
-            "direction": direction, "duration_ms": 1500, "ramp_up_ms": 500, "slices": 5,
+            "direction": direction, "duration_ms": measured_ms, "ramp_up_ms": RAMP_UP_MS, "slices": 5,
         });
         self.measure("btc_ma", &options, "payload_bytes")
     }
 
-    fn download(&self) -> Result<Transfer> {
+    fn download(&self, measured_ms: u32) -> Result<Transfer> {
         let options = json!({
             "url": format!("http://{FAR}:{}/", self.http.port()),
-            "target_time": 2000, "ramp_up_time": 1000, "max_bytes": 64_000_000_000_u64,
+            "target_time": measured_ms, "ramp_up_time": RAMP_UP_MS, "max_bytes": 64_000_000_000_u64,
         });
         self.measure("httpdownload", &options, "transferred_bytes")
     }
@@ -171,7 +176,7 @@ fn shaped(lab: &Lab, mbps: u32, rounds: usize) -> Result<Vec<Row>> {
         .map(|kind| {
             let mut series = Series::default();
             for _ in 0..rounds {
-                series.0.push(bench.ours(kind)?);
+                series.0.push(bench.ours(kind, SHAPED_MS)?);
             }
             let error = (series.mbps() / truth - 1.0).abs() * 100.0;
             let row = Row::new(
@@ -195,9 +200,9 @@ fn unshaped(lab: &Lab, rounds: usize) -> Result<Vec<Row>> {
             // Who comes first has a machine in another state: they take turns.
             if round % 2 == 0 {
                 theirs.0.push(bench.theirs(kind)?);
-                ours.0.push(bench.ours(kind)?);
+                ours.0.push(bench.ours(kind, UNSHAPED_MS)?);
             } else {
-                ours.0.push(bench.ours(kind)?);
+                ours.0.push(bench.ours(kind, UNSHAPED_MS)?);
                 theirs.0.push(bench.theirs(kind)?);
             }
         }

@@ -1,13 +1,15 @@
-//! UPnP: what miniupnpd was told, and what the kernel counts of its outer line, against what we hear from it.
+//! `UPnP`: what miniupnpd was told, and what the kernel counts of its outer line, against what we hear from it.
 
-use crate::lab::{Lab, Scale, spawn};
+use crate::lab::{Lab, Scale, now, since, spawn};
 use crate::row::{Figure, Limit, Row};
 use anyhow::{Context, Result, ensure};
 use glimpse_tests::namespace::{End, Namespace};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 /// The gateway in its home network, and its port.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
@@ -19,6 +21,8 @@ const PROVIDER: Ipv4Addr = Ipv4Addr::new(5, 6, 7, 9);
 /// Devices.
 const INNER_DEVICE: &str = "lan0";
 const OUTER_DEVICE: &str = "wan0";
+/// How long a carrier may take.
+const CARRIER: Duration = Duration::from_secs(5);
 /// Echoes over the outer line, so that its counters are not zero.
 const ECHOES: &str = "7";
 
@@ -44,7 +48,7 @@ const COUNTERS: [(&str, &str); 4] = [
 
 /// A home network with a gateway, and whom that is connected to.
 struct Home {
-    home: Namespace,
+    inside: Namespace,
     gateway: Namespace,
     _provider: Namespace,
 }
@@ -67,7 +71,7 @@ pub(super) fn run(lab: &Lab, _scale: Scale) -> Result<Vec<Row>> {
     let home = Home::lay()?;
     let directory = tempfile::tempdir()?;
     let daemon = home.serve(directory.path())?;
-    let measured = lab.measure(Some(&home.home), "upnp", &json!({"timeout": 1000}))?;
+    let measured = lab.measure(Some(&home.inside), "upnp", &json!({"timeout": 1000}))?;
     let expected = home.expected()?;
     drop(daemon);
     let devices = measured.result.as_object().context("no devices")?;
@@ -120,6 +124,14 @@ impl Home {
             };
             gateway.join(here, other, there)?;
         }
+        let asked = now();
+        // The kernel tells of a new carrier once a second, and where there is none nobody is searched for.
+        while !home
+            .ip(&["link", "show", "dev", INNER_DEVICE])?
+            .contains("state UP")
+        {
+            ensure!(since(asked) < CARRIER, "{INNER_DEVICE} has no carrier");
+        }
         let echoes = ["-n", "-q", "-i", "0.01", "-c", ECHOES];
         gateway.run(Command::new("ping").args(echoes).arg(PROVIDER.to_string()))?;
         // Nothing more is to be counted: the kernel's own multicasts would come and go between two readings.
@@ -134,7 +146,7 @@ impl Home {
             "off",
         ])?;
         Ok(Self {
-            home,
+            inside: home,
             gateway,
             _provider: provider,
         })
@@ -147,7 +159,8 @@ impl Home {
              uuid=00112233-4455-6677-8899-aabbccddeeff\n"
         );
         for (name, _, value) in TOLD {
-            text += &format!("{name}={value}\n");
+            // Writing into a text cannot fail.
+            let _ = writeln!(text, "{name}={value}");
         }
         let file = directory.join("miniupnpd.conf");
         std::fs::write(&file, text)?;

@@ -291,17 +291,42 @@ fn quoted(bytes: &[u8]) -> String {
     text
 }
 
+/// The name of a service parameter (RFC 9460 §14.3.2), `keyN` of those that are not shown by theirs.
+fn parameter_name(key: u16) -> String {
+    let name = match key {
+        0 => "mandatory",
+        1 => "alpn",
+        2 => "no-default-alpn",
+        3 => "port",
+        4 => "ipv4hint",
+        5 => "ech",
+        6 => "ipv6hint",
+        _ => return format!("key{key}"),
+    };
+    name.to_owned()
+}
+
 /// One parameter of a service binding (RFC 9460 §7, §14.3.2).
 fn parameter(key: u16, value: &[u8], text: &mut String) -> Option<()> {
     let list = |items: Vec<String>| items.join(",");
     let (name, shown) = match key {
+        0 if !value.is_empty() && value.len().is_multiple_of(2) => {
+            let keys = value.as_chunks::<2>().0.iter();
+            let keys = keys.map(|&key| parameter_name(u16::from_be_bytes(key)));
+            ("mandatory", list(keys.collect()))
+        }
         1 => {
             let (mut rest, mut protocols) = (value, Vec::new());
             while let Some((&length, more)) = rest.split_first() {
                 let (protocol, more) = more.split_at_checked(usize::from(length))?;
                 let mut item = String::new();
                 for &byte in protocol {
-                    escape(byte, b",\"\\ ", &mut item);
+                    // Escaped as an item of a list, then as a character string (RFC 9460 §A.1).
+                    match byte {
+                        b',' => item.push_str("\\\\,"),
+                        b'\\' => item.push_str("\\\\\\\\"),
+                        other => escape(other, b"\"(); ", &mut item),
+                    }
                 }
                 protocols.push(item);
                 rest = more;
@@ -384,6 +409,17 @@ mod tests {
                 65,
                 b"\0\x01\0\0\x01\0\x06\x02h2\x02h3\0\x03\0\x02\x01\xbb\0\x04\0\x04\xc0\0\x02\x01\x02\x9a\0\x01x".to_vec(),
                 "1 . alpn=h2,h3 port=443 ipv4hint=192.0.2.1 key666=\"x\"",
+            ),
+            // The test vectors of RFC 9460 §D.2.
+            (
+                64,
+                b"\0\x10\x03foo\x07example\x03org\0\0\x01\0\x0c\x08f\\oo,bar\x02h2".to_vec(),
+                "16 foo.example.org alpn=f\\\\\\\\oo\\\\,bar,h2",
+            ),
+            (
+                64,
+                b"\0\x10\0\0\0\0\x04\0\x01\0\x04\0\x01\0\x03\x02h2\0\x04\0\x04\xc0\0\x02\x01".to_vec(),
+                "16 . mandatory=alpn,ipv4hint alpn=h2 ipv4hint=192.0.2.1",
             ),
             (
                 46,

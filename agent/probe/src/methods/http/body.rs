@@ -123,6 +123,27 @@ impl Body {
         Ok(at)
     }
 
+    /// How many bytes of content are sure to come next, should the connection last: they need not be looked at.
+    pub const fn sure(&self) -> u64 {
+        match self.state {
+            State::Content(left) | State::Chunk(left) => left,
+            State::Close => u64::MAX,
+            State::Size { .. } | State::ChunkEnd | State::Trailer { .. } | State::Done => 0,
+        }
+    }
+
+    /// So many of them, at most [`Self::sure`], came and were not looked at.
+    pub fn passed(&mut self, bytes: u64) {
+        self.received = self.received.saturating_add(bytes);
+        self.state = match self.state {
+            State::Content(left) if bytes >= left => State::Done,
+            State::Content(left) => State::Content(left - bytes),
+            State::Chunk(left) if bytes >= left => State::ChunkEnd,
+            State::Chunk(left) => State::Chunk(left - bytes),
+            other => other,
+        };
+    }
+
     fn content(&mut self, bytes: &[u8], left: u64, content: &mut impl FnMut(&[u8])) -> usize {
         let taken = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
         self.received = self.received.saturating_add(taken as u64);
@@ -289,6 +310,30 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn content_may_pass_unseen(sizes in proptest::collection::vec(1..40_usize, 0..5), step in 1..50_usize, see in 1..50_usize) {
+            let mut bytes = Vec::new();
+            for size in &sizes {
+                bytes.extend_from_slice(format!("{size:x}\r\n{}\r\n", "x".repeat(*size)).as_bytes());
+            }
+            bytes.extend_from_slice(b"0\r\n\r\n");
+            for (framing, bytes) in [(Framing::Chunked, &bytes[..]), (Framing::Length(30), &[b'x'; 30]), (Framing::Close, &[b'x'; 30])] {
+                let mut body = Body::new(framing);
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let unseen = usize::try_from(body.sure()).unwrap_or(usize::MAX).min(step).min(rest.len());
+                    body.passed(unseen as u64);
+                    rest = &rest[unseen..];
+                    let seen = rest.len().min(see);
+                    prop_assert_eq!(body.take(&rest[..seen], |_| ()).unwrap(), seen);
+                    rest = &rest[seen..];
+                }
+                let content = if framing == Framing::Chunked { sizes.iter().sum::<usize>() } else { 30 };
+                prop_assert_eq!(body.received(), content as u64);
+                prop_assert_eq!(body.is_done(), framing != Framing::Close);
+            }
+        }
+
         #[test]
         fn no_bytes_break_the_reader_and_parts_do_not_matter(
             bytes in proptest::collection::vec(prop::sample::select(b"0123aF;\r\n x\xff".to_vec()), 0..200),

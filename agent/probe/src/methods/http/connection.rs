@@ -1,6 +1,7 @@
 //! Connections to one server: name, address, TCP, TLS, each phase timed; then requests out and heads in. Bodies are read by
 //! whoever knows what they are for.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -283,6 +284,20 @@ impl Connection {
         Poll::Ready(self.filled(read.map(|()| length)))
     }
 
+    /// Reads once and throws away what comes, `most` bytes at most; 0 at the end of the stream. What stands in the buffer has
+    /// to be used before.
+    pub async fn discard(&mut self, most: u64) -> Result<usize, HttpError> {
+        debug_assert!(self.rest().is_empty(), "what came before is lost");
+        let most =
+            usize::try_from(most).map_or(self.buffer.len(), |most| most.min(self.buffer.len()));
+        let room = &mut self.buffer[..most];
+        let read = poll_fn(|wakes| self.wire.poll_discard(wakes, room)).await;
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => Ok(read?),
+        }
+    }
+
     fn make_room(&mut self) {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -389,6 +404,18 @@ impl Wire {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Reads into nowhere; over TLS, into `room`, since it has to be decrypted.
+    fn poll_discard(&mut self, wakes: &mut Wakes<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => stream.poll_discard(wakes, room),
+            Self::Tls(stream) => {
+                let mut room = ReadBuf::new(room);
+                let read = Pin::new(stream).poll_read(wakes, &mut room);
+                read.map_ok(|()| room.filled().len())
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
-use glimpse_model::outcome::{Ending, Outcome};
+use glimpse_model::outcome::{ByteCount, Ending, Outcome};
+use glimpse_net::stamp::Stamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -152,6 +153,92 @@ async fn icmp_ends_at_the_target_or_says_what_it_needs() {
             Ending::Done => assert_one_hop(&outcome, address, 3, 3),
             _ => assert!(outcome.error.unwrap().contains("CAP_NET_RAW")),
         }
+    }
+}
+
+/// What is shown of a way of `length` hops whose target answers whatever comes so far or farther, the packets with the
+/// longest time to live first.
+fn shown(given: &Value, length: u8) -> Value {
+    let options = TracerouteOptions::read(&read(given).unwrap()).unwrap();
+    let target = IpAddr::from([203, 0, 113, 1]);
+    let mut machine = Machine::new(options.pace(), 0);
+    let (mut now_ns, mut flying): (u64, Vec<Probe>) = (0, Vec::new());
+    loop {
+        match machine.poll(now_ns) {
+            Action::Done => break,
+            Action::Send(probe) => {
+                machine.sent(Stamp::monotonic(now_ns));
+                flying.push(probe);
+            }
+            // The next packet is due.
+            Action::Wait(until_ns) if until_ns <= now_ns + 1_000_000 => now_ns = until_ns,
+            Action::Wait(_) => {
+                let probe = flying.pop().unwrap();
+                let is_target = probe.ttl >= length;
+                let reply = Reply {
+                    from: if is_target {
+                        target
+                    } else {
+                        IpAddr::from([198, 51, 100, probe.ttl])
+                    },
+                    is_target,
+                    response: if is_target {
+                        Response::Unreachable(3)
+                    } else {
+                        Response::TimeExceeded
+                    },
+                    at: Stamp::monotonic(now_ns + 500_000),
+                    ttl: Some(60),
+                    quoted_ttl: Some(1),
+                    labels: Vec::new(),
+                };
+                assert!(machine.replied(Claim::Probe(probe.index), reply));
+            }
+        }
+    }
+    let outcome = outcome::outcome(&options, target, &machine.trace(), ByteCount::default());
+    Value::Object(outcome.probe_result)
+}
+
+#[test]
+fn glimpse_check_33_a_way_ends_at_the_first_hop_that_is_the_target() {
+    let given = json!({
+        "host": "203.0.113.1", "count": 1, "interval": 1, "max_hops": 19, "gap_limit": 19, "in_flight": 64,
+    });
+    let result = shown(&given, 5);
+    assert_eq!(result["probes_sent"], 19, "the target answers fifteen");
+    assert_eq!(result["hop_count"], 5);
+    assert_eq!(result["stop_reason"], "target");
+    let hops = result["results"].as_array().unwrap();
+    let addresses: Vec<&str> = hops
+        .iter()
+        .map(|hop| hop["hop"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        addresses,
+        [
+            "198.51.100.1",
+            "198.51.100.2",
+            "198.51.100.3",
+            "198.51.100.4",
+            "203.0.113.1"
+        ]
+    );
+}
+
+#[test]
+fn glimpse_check_34_count_2_gives_ttl_1_2_3() {
+    let given = json!({"host": "203.0.113.1", "count": 2, "interval": 1, "max_hops": 8});
+    let result = shown(&given, 3);
+    let hops = result["results"].as_array().unwrap();
+    let ttls: Vec<u64> = hops
+        .iter()
+        .map(|hop| hop["ttl"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ttls, [1, 2, 3]);
+    for hop in hops {
+        assert_eq!(hop["pings"].as_array().unwrap().len(), 2, "{hop}");
+        assert_eq!(hop["rtt_count"], 2, "{hop}");
     }
 }
 

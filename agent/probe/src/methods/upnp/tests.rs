@@ -296,7 +296,7 @@ async fn error_of(manner: Manner) -> (Outcome, String) {
 }
 
 #[test]
-fn the_originals_option_and_ours_agree() {
+fn glimpse_check_43_the_option_is_spelled_as_the_original_has_it() {
     let table = options::OPTIONS;
     let search = |words: &[&str]| options(words).search;
     assert_eq!(search(&[]), Search::Gateways);
@@ -529,7 +529,7 @@ async fn every_connection_is_admitted() {
 }
 
 #[tokio::test]
-async fn a_silent_network_is_an_empty_object() {
+async fn glimpse_check_43_a_silent_network_is_an_empty_object() {
     let silent = UdpSocket::bind((LOCAL, 0)).await.unwrap();
     let fake = Fake::start(Manner::Silent, "http://{http}/").await;
     let segment = Segment {

@@ -97,6 +97,11 @@ fn what_breaks_the_contract_is_named() {
         ),
         (
             "/name",
+            json!("ping_mp"),
+            "name: 'ping_mp' is a method of the agent",
+        ),
+        (
+            "/name",
             json!("x".repeat(33)),
             "name: must be at most 32 bytes long",
         ),

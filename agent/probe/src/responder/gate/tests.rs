@@ -144,6 +144,19 @@ fn signatures_are_looked_at_so_many_times_a_second() {
 }
 
 #[test]
+fn a_flood_from_addresses_of_others_does_not_keep_out_who_has_proved_his() {
+    let (mut gate, token) = (gate(), issue(&claims()));
+    let now = 1_000 * SECOND_NS;
+    while gate.read(&token, id(1), at(15), now).is_ok() {}
+    let flooded = gate.read(&token, id(1), at(15), now);
+    assert_eq!(flooded, Err(Reason::Throttled));
+    assert!(
+        gate.check(&token, PeerMethod::Btc, id(1), at(15), now)
+            .is_ok()
+    );
+}
+
+#[test]
 fn a_cookie_is_good_for_its_address_and_session_and_not_for_long() {
     let gate = gate();
     let from: SocketAddr = "192.0.2.1:4000".parse().unwrap();

@@ -62,18 +62,23 @@ pub(super) fn is_exact(
     }
 }
 
-/// Where what is seen depends on luck, or routers quote less than a TCP socket needs.
+/// Where what is seen depends on luck, or what routers quote leads the kernel to no TCP socket.
 fn has_luck(topology: &Topology, kind: &str) -> bool {
     let name = topology.name();
     ["lossy", "loss-exact"].contains(&name)
         || name.contains("packet")
         || name.contains("round-robin")
-        || (name == "short-quote" && kind == "Tcp")
+        || (kind == "Tcp" && ["short-quote", "nat-untranslated"].contains(&name))
 }
 
-/// Whether the target of the topology answers this type, if it is to be reached at all.
+/// Whether an answer of the target is to be had with this type, if it is to be reached at all.
 fn expects_answer(topology: &Topology, kind: &str) -> bool {
-    topology.name() != "tcp-filtered" || kind == "Tcp"
+    match topology.name() {
+        "tcp-filtered" => kind == "Tcp",
+        // An echo reply or a segment from another address than was asked answers nothing.
+        "address-rewriting" => kind == "Udp",
+        _ => true,
+    }
 }
 
 #[cfg(test)]

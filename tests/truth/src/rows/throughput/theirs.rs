@@ -9,8 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// How long a transfer takes, in seconds: as long as ours with its ramp-up.
-const IPERF3_SECONDS: &str = "2";
-const CURL_SECONDS: &str = "3";
+const SECONDS: &str = "3";
 /// How curl ends when its time is over.
 const OVERTIME: i32 = 28;
 
@@ -41,7 +40,7 @@ pub(super) fn iperf3(line: &Line, reverse: bool) -> Result<Transfer> {
         ensure!(said.read_line(&mut text)? > 0, "iperf3 -s said {text:?}");
     }
     let mut client = Command::new("iperf3");
-    client.args(["-c", &FAR.to_string(), "-t", IPERF3_SECONDS, "-J"]);
+    client.args(["-c", &FAR.to_string(), "-t", SECONDS, "-J"]);
     if reverse {
         client.arg("-R");
     }
@@ -60,7 +59,7 @@ pub(super) fn curl(line: &Line, port: u16) -> Result<Transfer> {
     let mut client = Command::new("curl");
     client
         .args(["--silent", "--output", "/dev/null"])
-        .args(["--max-time", CURL_SECONDS])
+        .args(["--max-time", SECONDS])
         .args([
             "--write-out",
             "%{size_download} %{time_total} %{time_starttransfer}",

@@ -156,7 +156,9 @@ impl Single {
     }
 
     fn end_at(&mut self, ttl: u8, stop: Stop) {
-        if self.end.is_none_or(|(known, _)| ttl < known) {
+        // Of the answers of one hop, the target's says most.
+        let better = |known| ttl < known || ttl == known && stop == Stop::Target;
+        if self.end.is_none_or(|(known, _)| better(known)) {
             self.end = Some((ttl, stop));
         }
     }

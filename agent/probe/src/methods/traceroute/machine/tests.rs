@@ -129,6 +129,31 @@ fn answers_that_name_no_probe_are_never_guessed() {
 }
 
 #[test]
+fn the_target_ends_a_way_whatever_else_its_hop_said_first() {
+    let mut machine = Machine::new(pace(Mode::Single), 0);
+    for (index, at_ns) in [(0, 0), (1, 10 * MS)] {
+        assert!(matches!(
+            machine.poll(at_ns),
+            Action::Send(Probe { ttl: 1, .. })
+        ));
+        machine.sent(Stamp::monotonic(at_ns));
+        let of_target = reply(1, 1, at_ns + MS);
+        let answer = if index == 0 {
+            Reply {
+                from: IpAddr::from([198, 51, 100, 1]),
+                is_target: false,
+                response: Response::Unreachable(1),
+                ..of_target
+            }
+        } else {
+            of_target
+        };
+        assert!(machine.replied(Claim::Probe(index), answer));
+    }
+    assert_eq!(machine.trace().stop, Stop::Target);
+}
+
+#[test]
 fn silent_hops_are_gaps_until_there_are_too_many() {
     let mut machine = Machine::new(pace(Mode::Single), 0);
     play(&mut machine, 9, MS, true, |probe| {
