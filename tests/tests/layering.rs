@@ -118,7 +118,13 @@ const TABLE: &[Row] = &[
 ];
 
 /// These may use everything and are used by nothing but each other.
-const TESTS: &[&str] = &["glimpse-tests", "glimpse-bench", "glimpse-fuzz", "glimpse-truth", "xtask"];
+const TESTS: &[&str] = &[
+    "glimpse-tests",
+    "glimpse-bench",
+    "glimpse-fuzz",
+    "glimpse-truth",
+    "xtask",
+];
 
 /// What a pure crate must not link, directly or by way of others.
 const IMPURE: &[(&str, &str)] = &[

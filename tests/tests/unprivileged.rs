@@ -37,13 +37,13 @@ impl Scene {
             device,
             addresses: &[],
         };
-        home.join(end("up"), &router, end("down")).unwrap();
-        router.join(end("out"), &server, end("in")).unwrap();
+        home.join(end("lan0"), &router, end("lan1")).unwrap();
+        router.join(end("wan1"), &server, end("wan0")).unwrap();
         for (namespace, device, address) in [
-            (&home, "up", "10.97.1.2/24"),
-            (&router, "down", "10.97.1.1/24"),
-            (&router, "out", "10.97.2.1/24"),
-            (&server, "in", "10.97.2.2/24"),
+            (&home, "lan0", "10.97.1.2/24"),
+            (&router, "lan1", "10.97.1.1/24"),
+            (&router, "wan1", "10.97.2.1/24"),
+            (&server, "wan0", "10.97.2.2/24"),
         ] {
             namespace
                 .ip(&["address", "add", address, "dev", device])

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, crypto::ring};
@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 /// What a server does with whoever connects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
+    /// Is not there.
+    Gone,
     /// Reads, and never says a word.
     Silent,
     /// Answers what is no answer of any protocol.
@@ -38,17 +40,14 @@ const BEGINNING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
 /// Starts one; gives where it listens.
 pub(crate) async fn start(behaviour: Behaviour) -> SocketAddr {
     let (listener, address) = listen().await;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(behave(behaviour, stream));
-        }
-    });
+    if !matches!(behaviour, Behaviour::Gone) {
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(behave(behaviour, stream));
+            }
+        });
+    }
     address
-}
-
-/// Where nobody listens.
-pub(crate) async fn gone() -> SocketAddr {
-    listen().await.1
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -59,12 +58,10 @@ async fn listen() -> (TcpListener, SocketAddr) {
 
 async fn behave(behaviour: Behaviour, mut stream: TcpStream) -> Option<()> {
     let mut buffer = vec![0; 4096];
-    if matches!(behaviour, Behaviour::Closing) {
-        return None;
-    }
     (stream.read(&mut buffer).await.ok()? > 0).then_some(())?;
     match behaviour {
-        Behaviour::Silent | Behaviour::Closing => {}
+        Behaviour::Gone | Behaviour::Closing => return None,
+        Behaviour::Silent => {}
         Behaviour::Garbage => {
             // As a length, 65 280 bytes.
             stream
@@ -122,6 +119,11 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Another name than that of certificates that sign themselves, so that it is not taken for their issuer.
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority");
         let key = KeyPair::generate().unwrap();
         Self {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),

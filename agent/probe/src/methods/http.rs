@@ -19,11 +19,11 @@ pub(crate) mod load;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod run;
+#[cfg(test)]
+pub(crate) mod server;
 pub mod slots;
 mod upload;
 pub mod url;
-#[cfg(test)]
-pub(crate) mod server;
 pub(crate) mod way;
 
 pub use options::TransferOptions;

@@ -324,7 +324,8 @@ async fn pairs_are_made_and_their_records_joined() {
         let mut made = record(n);
         made["method"] = method.into();
         made["instruction_id"] = instruction.into();
-        made["probe_result"] = json!({"measure_uuid": "m", "down": {"bandwidth_bps_avg": 94_100_000}});
+        made["probe_result"] =
+            json!({"measure_uuid": "m", "down": {"bandwidth_bps_avg": 94_100_000}});
         made
     };
     let results = ["pair", "results", "--config", &file];

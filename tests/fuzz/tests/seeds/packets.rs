@@ -33,7 +33,7 @@ fn icmp() -> Vec<Seed> {
     let too_big = icmp6_error(2, 0, 1280, &probe6(&probes::face(1), 0));
     let quote4 = [&[0][..], &probe4(&face, 1)].concat();
     let quote6 = [&[1][..], &probe6(&probes::face(1), 1)].concat();
-    let short = quote4[..1 + 28].to_vec();
+    let short = quote4[..=28].to_vec();
     let mut options = vec![0, 0x46];
     options.extend_from_slice(&probe4(&face, 0)[1..20]);
     options.extend_from_slice(&[1; 4]);
@@ -141,7 +141,7 @@ fn traces() -> Vec<Seed> {
         (
             "traceroute",
             "udp-error-queue",
-            joined(0, &[failed.clone()]),
+            joined(0, std::slice::from_ref(&failed)),
         ),
         (
             "traceroute",
