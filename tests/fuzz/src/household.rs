@@ -1,5 +1,7 @@
 //! What the agent reads on its own machine, and of its controller's certificates: settings, spool, history, `/proc`, EST answers.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use glimpse_agent::host::proc as texts;
@@ -7,9 +9,11 @@ use glimpse_agent::identity::{Fingerprint, MAX_CERTIFICATES, Trust, Validity, ce
 use glimpse_agent::local::history::{Rollups, Span};
 use glimpse_agent::local::service::Request;
 use glimpse_agent::local::uci;
-use glimpse_agent::spool::codec::{self, Damage, FRAME_HEADER};
+use glimpse_agent::spool::codec::{self, Damage, FRAME_HEADER, SEGMENT_HEADER};
 use glimpse_agent::uplink::backoff;
 use glimpse_net::interface::{parse_ipv4_routes, parse_ipv6_routes};
+
+use crate::pieces;
 
 /// The number of the segment of inputs.
 pub const SEGMENT: u32 = 3;
@@ -46,6 +50,39 @@ pub fn spool_segment(bytes: &[u8]) {
     }
     assert!(u64::from(scan.sound_end) + u64::from(scan.torn) <= length);
     assert!(codec::acks(bytes).count() <= bytes.len() / codec::ACK_LEN);
+}
+
+/// Entries that were written, then altered: the first piece is the alterations (place in two bytes, then what is turned
+/// over), the others are the bodies. Whatever was not touched is found again.
+pub fn spool_repair(bytes: &[u8]) {
+    let mut pieces = pieces::split(bytes);
+    let alterations = pieces.next().unwrap_or_default();
+    let mut segment = SEGMENT_HEADER.to_vec();
+    let mut entries = Vec::new();
+    for (body, number) in pieces.zip(0_u8..) {
+        let begin = segment.len();
+        let offset = u32::try_from(begin).unwrap_or(u32::MAX);
+        codec::encode(&mut segment, SEGMENT, offset, &[number; 16], 1, body);
+        entries.push((begin..segment.len(), number));
+    }
+    let mut touched = BTreeSet::new();
+    for [high, low, mask] in alterations.as_chunks().0 {
+        let place = usize::from(u16::from_be_bytes([*high, *low]));
+        if let Some(byte) = segment.get_mut(place).filter(|_| *mask != 0) {
+            *byte ^= mask;
+            // Twice the same undoes it; it counts as touched all the same.
+            touched.insert(place);
+        }
+    }
+    spool_segment(&segment);
+    let scan = codec::scan(SEGMENT, &segment);
+    for (range, number) in entries {
+        let sound = scan.frames.iter().any(|frame| {
+            usize::try_from(frame.offset) == Ok(range.start) && frame.id == [number; 16]
+        });
+        let whole = touched.range(range).next().is_none();
+        assert!(sound || !whole, "entry {number} was lost untouched");
+    }
 }
 
 /// The file of roll-ups; its checksum is mended. What is read is written as it was.

@@ -70,6 +70,7 @@ pub const TARGETS: &[Target] = &[
     target("resolv_conf", dns::servers),
     target("routes", household::routes),
     target("soap", upnp::soap),
+    target("spool_repair", household::spool_repair),
     target("spool_segment", household::spool_segment),
     target("ssdp", upnp::ssdp),
     target("token", peers::token),

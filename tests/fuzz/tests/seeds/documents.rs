@@ -4,6 +4,7 @@ use crate::Seed;
 use glimpse_agent::local::history::{Rollups, Sample};
 use glimpse_agent::spool::codec::{self, SEGMENT_HEADER};
 use glimpse_fuzz::household::SEGMENT;
+use glimpse_fuzz::pieces;
 
 pub(crate) fn seeds() -> Vec<Seed> {
     let mut seeds: Vec<Seed> = TEXTS
@@ -21,6 +22,14 @@ pub(crate) fn seeds() -> Vec<Seed> {
     seeds.push(("spool_segment", "torn", torn));
     seeds.push(("spool_segment", "altered", altered));
     seeds.push(("spool_segment", "headless", headless));
+    // The first entry's length, then the second's body.
+    let bodies: [&[u8]; 4] = [&[0, 8, 0xff, 0, 82, 1], b"{}", b"{\"id\":1}", b"third"];
+    seeds.push(("spool_repair", "three", pieces::joined(bodies)));
+    seeds.push((
+        "spool_repair",
+        "untouched",
+        pieces::joined([b"".as_slice(), b"{}"]),
+    ));
     seeds.push(("history", "hours", history()));
     seeds.push(("history", "empty", Rollups::default().encode()));
     seeds

@@ -239,11 +239,12 @@ impl Rollups {
 }
 
 fn start_us(place: Place) -> i64 {
-    i64::from(place.hour) * HOUR_US
+    // A damaged file may name any hour.
+    i64::from(place.hour).saturating_mul(HOUR_US)
 }
 
 fn end_us(place: Place) -> i64 {
-    start_us(place) + i64::from(place.span.hours()) * HOUR_US
+    start_us(place).saturating_add(i64::from(place.span.hours()).saturating_mul(HOUR_US))
 }
 
 impl Running {
