@@ -367,6 +367,7 @@ const TABLE: &[(Behaviour, Asked, Option<i32>, &str)] = &[
     (Lying, Dns("Tcp"), OK, "closed the connection after "),
 ];
 
+/// Ten seconds: patience with slow servers is what is tested.
 #[tokio::test]
 async fn what_servers_do_is_said() {
     let mut rows = Vec::new();

@@ -59,7 +59,7 @@ pub fn spool_repair(bytes: &[u8]) {
     let alterations = pieces.next().unwrap_or_default();
     let mut segment = SEGMENT_HEADER.to_vec();
     let mut entries = Vec::new();
-    for (body, number) in pieces.zip(0_u8..) {
+    for (body, number) in pieces.zip(0..=u8::MAX) {
         let begin = segment.len();
         let offset = u32::try_from(begin).unwrap_or(u32::MAX);
         codec::encode(&mut segment, SEGMENT, offset, &[number; 16], 1, body);

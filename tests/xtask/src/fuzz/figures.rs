@@ -1,5 +1,7 @@
 //! What libFuzzer says of a run.
 
+use std::path::PathBuf;
+
 /// The head of the table.
 pub(super) fn head() -> String {
     format!(
@@ -59,19 +61,32 @@ impl Figures {
     }
 }
 
-/// The lines that say what went wrong: the panic, and libFuzzer's verdict.
+/// The inputs that it kept because they were not borne.
+pub(super) fn kept(said: &str) -> Vec<PathBuf> {
+    said.lines()
+        .filter_map(|line| line.split_once("Test unit written to "))
+        .map(|(_, path)| PathBuf::from(path.trim()))
+        .collect()
+}
+
+/// Places of our own that are shown of a backtrace.
+const PLACES: usize = 4;
+
+/// The lines that say what went wrong: the panic, the innermost places of our own, and libFuzzer's verdict.
 pub(super) fn fault(said: &str) -> String {
     let mut lines = Vec::new();
-    let mut told = 0;
+    let (mut message, mut places) = (0, 0);
     for line in said.lines() {
         if line.contains("panicked at") {
-            told = 4;
+            (message, places) = (2, PLACES);
         }
+        let place = line.trim_start().starts_with("at ./") && places > 0;
         let verdict = line.contains("ERROR: libFuzzer") || line.starts_with("SUMMARY:");
-        if told > 0 || verdict {
+        if message > 0 || place || verdict {
             lines.push(line);
         }
-        told = usize::saturating_sub(told, 1);
+        message = usize::saturating_sub(message, 1);
+        places -= usize::from(place);
     }
     lines.join("\n")
 }
@@ -112,12 +127,27 @@ mod tests {
     }
 
     #[test]
+    fn inputs_that_were_kept_are_named() {
+        let said = "artifact_prefix='/x/uci-'; Test unit written to /x/uci-crash-1\nBase64: AA==\n";
+        assert_eq!(kept(said), [PathBuf::from("/x/uci-crash-1")]);
+        assert!(kept(RUN).is_empty());
+    }
+
+    #[test]
     fn a_crash_is_told_without_the_noise() {
-        let said = "INFO: x\nthread '<unnamed>' panicked at a.rs:1:2:\nindex out of bounds\nnote\nstack backtrace:\n   0: b\n\
-            ==1== ERROR: libFuzzer: deadly signal\nNOTE: y\nSUMMARY: libFuzzer: deadly signal\n";
+        let said = "INFO: x\nthread '<unnamed>' panicked at /rustc/core.rs:1:2:\nattempt to add\nstack backtrace:\n   \
+            0: begin\n   at /rustc/std.rs:3:4\n   1: ours\n   at ./agent/a.rs:5:6\n==1== ERROR: libFuzzer: deadly signal\n\
+            NOTE: y\nSUMMARY: libFuzzer: deadly signal\n";
         let told = fault(said);
-        assert!(told.starts_with("thread") && told.contains("index out of bounds"));
-        assert!(told.ends_with("SUMMARY: libFuzzer: deadly signal"));
-        assert!(!told.contains("INFO") && !told.contains("NOTE"));
+        assert_eq!(
+            told.lines().map(str::trim).collect::<Vec<_>>(),
+            [
+                "thread '<unnamed>' panicked at /rustc/core.rs:1:2:",
+                "attempt to add",
+                "at ./agent/a.rs:5:6",
+                "==1== ERROR: libFuzzer: deadly signal",
+                "SUMMARY: libFuzzer: deadly signal",
+            ]
+        );
     }
 }
