@@ -24,6 +24,8 @@
 //! assert!(ping.worst_case_bytes(&options) > 10 * 2 * (28 + 74));
 //! ```
 
+#[cfg(feature = "ping")]
+mod alarm;
 pub mod context;
 pub mod methods;
 #[cfg(feature = "responder")]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -13,6 +13,11 @@ use super::{SocketError, SocketKind, create, setup};
 use crate::count::{Counter, SHORT_HEADER, icmp_error_bytes, packet_bytes};
 use crate::packet::Family;
 use crate::stamp::{Stamp, monotonic_ns};
+
+/// What wakes: packets, and ICMP errors and stamps of sent packets, which come by EPOLLERR alone.
+const INTEREST: Interest = Interest::READABLE.add(Interest::ERROR);
+/// Calls in a row that may fail for an error about an earlier packet.
+const PENDING_ERRORS: usize = 2;
 
 /// A datagram socket for probes. It counts what it sends and receives.
 #[derive(Debug)]
@@ -83,9 +88,7 @@ impl ProbeSocket {
                 false
             }
         };
-        // ICMP errors and stamps of sent packets wake by EPOLLERR alone.
-        let interest = Interest::READABLE | Interest::ERROR;
-        let socket = create::register(socket, interest)?;
+        let socket = create::register(socket, INTEREST)?;
         Ok(Self {
             socket,
             kind,
@@ -174,11 +177,10 @@ impl ProbeSocket {
         send: impl Fn(&Socket) -> io::Result<usize>,
     ) -> io::Result<Stamp> {
         let socket = self.socket.get_ref();
-        // Reading the pending error clears it; else it would be taken for a refusal of this packet.
-        let _ = socket.take_error();
         let mut stamp = Stamp::monotonic(monotonic_ns());
         if let Err(first) = send(socket) {
-            // One may have come in between. A refusal of this packet itself is simply repeated.
+            // Perhaps what an ICMP message about an earlier packet left behind; the failed call has cleared it. A refusal of
+            // this packet itself is simply repeated.
             let pending = matches!(socket.take_error(), Ok(Some(_))) || is_icmp_made(&first);
             if !pending {
                 return Err(first);
@@ -205,24 +207,30 @@ impl ProbeSocket {
             if let Some(event) = self.take(buffer)? {
                 return Ok(event);
             }
-            let mut guard = self
-                .socket
-                .ready_mut(Interest::READABLE | Interest::ERROR)
-                .await?;
-            let fd = guard.get_inner().as_raw_fd();
-            match poll_queues(fd, buffer)? {
-                Some(event) => {
-                    drop(guard);
-                    return Ok(self.found(event, buffer));
-                }
-                None => guard.clear_ready(),
-            }
+            // Its guard is dropped unused: taking clears what it finds empty.
+            let _ = self.socket.ready(INTEREST).await?;
         }
     }
 
-    /// The next event if there is one already.
+    /// The next event if the runtime knows of one already. It learns of what has come whenever its thread waits, so that
+    /// asking again in between costs nothing and finds nothing.
     pub fn take(&mut self, buffer: &mut [u8]) -> io::Result<Option<Event>> {
-        let event = poll_queues(self.socket.get_ref().as_raw_fd(), buffer)?;
+        let event = taken(self.socket.try_io(Interest::ERROR, |socket| {
+            receive(socket.as_raw_fd(), buffer, true)
+        }))?;
+        let event = match event {
+            Some(event) => Some(event),
+            None => taken(self.socket.try_io(Interest::READABLE, |socket| {
+                receive_packet(socket.as_raw_fd(), buffer)
+            }))?,
+        };
+        Ok(event.map(|event| self.found(event, buffer)))
+    }
+
+    /// What the error queue holds first, whether the runtime knows of it or not: after [`Self::send`] the stamp of that packet
+    /// where the driver stamps at once, or why this host refused it. What is read here does not wake the thread later.
+    pub fn take_report(&mut self, buffer: &mut [u8]) -> io::Result<Option<Event>> {
+        let event = taken(receive(self.socket.get_ref().as_raw_fd(), buffer, true))?;
         Ok(event.map(|event| self.found(event, buffer)))
     }
 
@@ -308,26 +316,23 @@ fn is_icmp_made(error: &io::Error) -> bool {
     })
 }
 
-/// Reads the error queue, then the packets.
-fn poll_queues(fd: std::os::fd::RawFd, buffer: &mut [u8]) -> io::Result<Option<Event>> {
-    match receive(fd, buffer, true) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        result => return result.map(Some),
+/// Nothing there is no error.
+fn taken(result: io::Result<Event>) -> io::Result<Option<Event>> {
+    match result {
+        Ok(event) => Ok(Some(event)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
-    // A pending error is reported by one failed call and is on the error queue as well.
-    for _ in 0..2 {
+}
+
+/// Reads one packet. A pending error is reported by one failed call; it is on the error queue as well.
+fn receive_packet(fd: RawFd, buffer: &mut [u8]) -> io::Result<Event> {
+    for _ in 0..PENDING_ERRORS {
         match receive(fd, buffer, false) {
-            Ok(event) => return Ok(Some(event)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) if is_icmp_made(&error) || error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
     // Still failing: let the error queue have its turn.
     receive(fd, buffer, true)
-        .map(Some)
-        .or_else(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(None),
-            _ => Err(error),
-        })
 }

@@ -34,11 +34,15 @@ pub(super) struct Datagrams {
 
 /// What an answer must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Face {
-    pub(super) kind: SocketKind,
-    pub(super) target: IpAddr,
-    pub(super) identifier: u16,
-    pub(super) payload: usize,
+pub struct Face {
+    /// The socket it comes by.
+    pub kind: SocketKind,
+    /// Who is asked.
+    pub target: IpAddr,
+    /// Identifier of our echo requests; not of UDP.
+    pub identifier: u16,
+    /// Bytes of payload.
+    pub payload: usize,
 }
 
 impl Datagrams {
@@ -109,6 +113,14 @@ impl Datagrams {
         Ok(())
     }
 
+    /// Tells the machine what this host knows of the packet just sent: when it left, or the MTU that it was too long for.
+    pub(super) fn after_sending(&mut self, machine: &mut Machine) -> io::Result<()> {
+        if let Some(event) = self.socket.take_report(&mut self.buffer)? {
+            self.tell(&event, machine);
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, event: &Event, machine: &mut Machine) {
         if self.face.tell(event, &self.buffer[..event.length], machine) {
             self.socket.claim(event);
@@ -134,7 +146,7 @@ fn mark(socket: &ProbeSocket, options: &PingOptions) -> Result<(), SocketError> 
 
 impl Face {
     /// Tells the machine what an event of the socket means, and says whether it is traffic of this run. Pure.
-    pub(super) fn tell(self, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
+    pub fn tell(self, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
         match event.kind {
             EventKind::Transmitted => {
                 if let Some(kernel_ns) = event.stamp.kernel_ns {

@@ -131,6 +131,8 @@ pub struct Machine {
     /// When the next packet is due.
     slot_ns: u64,
     packets: Vec<Packet>,
+    /// None of so many at the beginning waits.
+    settled: usize,
     waiting: u32,
     /// Errors with quotes too short to be sure of.
     unsure: u32,
@@ -144,6 +146,7 @@ impl Machine {
             pace,
             slot_ns: start_ns,
             packets: Vec::new(),
+            settled: 0,
             waiting: 0,
             unsure: 0,
             tally: Tally::default(),
@@ -154,8 +157,11 @@ impl Machine {
     /// driver that was slow.
     pub fn poll(&mut self, now_ns: u64) -> Action {
         let timeout_ns = self.pace.timeout_ns;
+        let open = self.packets.iter().skip(self.settled);
+        self.settled += open.take_while(|packet| !packet.is_waiting()).count();
         let mut first_expiry = u64::MAX;
-        for packet in self.packets.iter_mut().filter(|packet| packet.is_waiting()) {
+        let open = self.packets.iter_mut().skip(self.settled);
+        for packet in open.filter(|packet| packet.is_waiting()) {
             let expiry = packet
                 .sent
                 .map_or(0, |sent| sent.monotonic_ns.saturating_add(timeout_ns));
@@ -280,6 +286,7 @@ impl Machine {
             packet.reply_ttl = None;
             revoked += 1;
         }
+        self.settled = 0;
         self.waiting += revoked;
         self.tally.received -= revoked;
         self.tally.foreign += revoked;

@@ -16,6 +16,7 @@ use super::options::{PingOptions, PingType};
 use super::outcome::{Figures, outcome};
 use super::tcp::Attempts;
 use super::{payload, system};
+use crate::alarm::Alarm;
 use crate::context::Context;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -72,6 +73,7 @@ async fn drive(
     let limit = options.worst_case_bytes().min(context.byte_limit);
     let each = options.exchange_bytes(address.into());
     let mut text = Vec::with_capacity(options.payload);
+    let mut alarm = Alarm::new(Duration::from_millis(u64::from(options.interval_ms)));
     loop {
         if let Err(error) = line.drain(&mut machine) {
             machine.stop(error.to_string());
@@ -96,11 +98,19 @@ async fn drive(
                     Ok(stamp) => machine.sent(&text, stamp),
                     Err(reason) => machine.refused(reason, monotonic_ns()),
                 }
+                if let Err(error) = line.after_sending(&mut machine) {
+                    machine.stop(error.to_string());
+                    break;
+                }
             }
             Action::Wait(until_ns) => {
-                let wait = Duration::from_nanos(until_ns.saturating_sub(monotonic_ns()));
-                // Past the wait, the machine knows what to do.
-                if let Ok(Err(error)) = tokio::time::timeout(wait, line.next(&mut machine)).await {
+                let come = tokio::select! {
+                    biased;
+                    come = line.next(&mut machine) => come,
+                    // Past the wait, the machine knows what to do.
+                    () = alarm.at(until_ns) => Ok(()),
+                };
+                if let Err(error) = come {
                     machine.stop(error.to_string());
                     break;
                 }
@@ -160,6 +170,15 @@ impl Line {
                 .send(index, text)
                 .map_err(|error| error.to_string()),
             Self::Attempts(attempts) => attempts.send(index).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Tells the machine when the packet just sent left, or the MTU that it was too long for.
+    fn after_sending(&mut self, machine: &mut Machine) -> io::Result<()> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.after_sending(machine),
+            // A connection attempt reports its own times.
+            Self::Attempts(_) => Ok(()),
         }
     }
 
