@@ -1,7 +1,8 @@
 //! Two agents that measure with each other on the controller's word.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use glimpse_tests::{Agent, Controller, eventually};
+use glimpse_tests::{Agent, Controller, eventually, pause};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
@@ -25,15 +26,25 @@ fn id(agent: &Agent) -> String {
 fn responding(controller: &Controller, port: u16) -> Agent {
     let mut agent = Agent::enrolled(controller, &[]);
     agent.stop();
+    grant(&agent, controller, port, "", "");
+    agent.start_and_wait();
+    agent
+}
+
+/// Writes the settings of a responder; `responder` and `limits` are further options of these sections.
+fn grant(agent: &Agent, controller: &Controller, port: u16, responder: &str, limits: &str) {
     agent.configure(
         &controller.url(),
         &format!(
-            "config responder\n\toption enabled '1'\n\toption port '{port}'\n\
-             config limits\n\toption cross_traffic_kbps '0'\n\toption monthly_bytes '10000000000'\n"
+            "config responder\n\toption enabled '1'\n\toption port '{port}'\n{responder}\
+             config limits\n\toption cross_traffic_kbps '0'\n\toption monthly_bytes '10000000000'\n{limits}"
         ),
     );
-    agent.start_and_wait();
-    agent
+}
+
+/// How often its responder has begun to listen.
+fn beginnings(agent: &Agent) -> usize {
+    agent.log().matches("the responder listens on port").count()
 }
 
 fn asking(controller: &Controller) -> Agent {
@@ -113,4 +124,147 @@ fn a_pair_measures_and_its_records_are_one_result() {
         .output()
         .unwrap();
     assert!(!alone.status.success());
+}
+
+#[test]
+fn a_token_is_used_up_for_good() {
+    let controller = Controller::serving();
+    let port = free_port();
+    let (initiator, mut responder) = (asking(&controller), responding(&controller, port));
+    let (from, to) = (id(&initiator), id(&responder));
+    let port_word = port.to_string();
+    let words = [
+        "pair",
+        "add",
+        "btc",
+        "--json",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port_word,
+        "--option",
+        "duration_ms=500",
+        "--option",
+        "max_bytes=2000000",
+    ];
+    controller.ask(&words).unwrap();
+    eventually("the pair has measured", Duration::from_secs(40), || {
+        joined(&controller)
+            .first()
+            .filter(|one| one["responder"]["record"].is_object())
+            .map(|_| ())
+    });
+    let instructions = controller.ask(&["instruction", "list", "--json"]).unwrap();
+    let token = instructions[0]["instruction"]["tasks"][0]["options"]["token"].as_str();
+    let token = format!("token={}", token.expect("a token"));
+    let again = |responder: &Agent, when: &str, listened: usize| {
+        eventually(when, Duration::from_secs(10), || {
+            (beginnings(responder) > listened).then_some(())
+        });
+        let port = format!("port={port}");
+        let words = [
+            "measure",
+            "btc_ma",
+            "--json",
+            "host=127.0.0.1",
+            &port,
+            &token,
+        ];
+        let output = initiator.command(&words).output().unwrap();
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = record["error"].as_str().unwrap();
+        assert!(
+            error.contains("closed the connection"),
+            "{when}: {record:#}"
+        );
+    };
+    again(&responder, "at once", 0);
+    let listened = beginnings(&responder);
+    grant(
+        &responder,
+        &controller,
+        port,
+        "\toption max_sessions '3'\n",
+        "",
+    );
+    responder.signal(Signal::SIGHUP);
+    again(&responder, "after a change of the settings", listened);
+    let listened = beginnings(&responder);
+    responder.kill();
+    responder.start_and_wait();
+    again(&responder, "after a crash", listened);
+    let listened = beginnings(&responder);
+    responder.stop();
+    // As when the machine is started anew in good order.
+    std::fs::remove_file(responder.dir().join("run/sessions.json")).unwrap();
+    responder.start_and_wait();
+    again(&responder, "after a start of the machine", listened);
+}
+
+#[test]
+fn quiet_hours_end_a_session_and_both_ends_say_so() {
+    let controller = Controller::serving();
+    let port = free_port();
+    let (initiator, responder) = (asking(&controller), responding(&controller, port));
+    let (from, to) = (id(&initiator), id(&responder));
+    let port_word = port.to_string();
+    let words = [
+        "pair",
+        "add",
+        "btc",
+        "--json",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port_word,
+        "--max-rate-bps",
+        "20000000",
+        "--option",
+        "duration_ms=20000",
+        "--option",
+        "max_bytes=100000000",
+    ];
+    controller.ask(&words).unwrap();
+    eventually("a session has begun", Duration::from_secs(40), || {
+        responder
+            .dir()
+            .join("run/sessions.json")
+            .exists()
+            .then_some(())
+    });
+    pause(Duration::from_secs(1));
+    let quiet = "\tlist quiet_hours '00:00-24:00'\n";
+    grant(&responder, &controller, port, "", quiet);
+    responder.signal(Signal::SIGHUP);
+    // The flow alone would take twenty seconds.
+    let result = eventually("both ends have reported", Duration::from_secs(15), || {
+        let one = joined(&controller).into_iter().next()?;
+        one["responder"]["record"].is_object().then_some(one)
+    });
+    let (asked, answered) = (
+        &result["initiator"]["record"],
+        &result["responder"]["record"],
+    );
+    let reason = "these are the household's quiet hours";
+    assert_eq!(asked["status"], "failed", "{asked:#}\n{}", responder.log());
+    assert_eq!(
+        asked["error"],
+        format!("the peer ended the session: {reason}")
+    );
+    assert_eq!(
+        (&answered["status"], &answered["error"]),
+        (&"aborted".into(), &reason.into())
+    );
+    assert!(
+        answered["bytes"]["sent"].as_u64().unwrap() > 1_000_000,
+        "what was used is charged"
+    );
 }

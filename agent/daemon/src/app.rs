@@ -11,7 +11,7 @@ use crate::local::uci::{self, Settings};
 use crate::logger;
 use crate::plugins;
 use crate::random;
-use crate::responder;
+use crate::responder::{self, SessionFiles};
 use crate::spool::Spool;
 use crate::spooler::Spooler;
 use crate::tls;
@@ -135,6 +135,7 @@ pub async fn run(config: PathBuf) -> Result<()> {
         settings: reloads.clone(),
         membership: membership.clone(),
         key: peer_key,
+        memory: SessionFiles::new(&settings.controller.state_dir, &run_dir).memory(),
     };
     tokio::spawn(responder::follow(sources, told_tx));
     tokio::spawn(plugins::follow(reloads.clone(), methods_tx));

@@ -11,30 +11,34 @@
 
 mod answers;
 mod demand;
+mod household;
 mod keeping;
 mod runs;
+mod settings;
+mod stopping;
 mod surroundings;
 mod visits;
 
+pub use settings::{last_configuration, limits, rules, run_dir, spool_options};
 pub use surroundings::Surroundings;
 
 use crate::clock;
 use crate::executor::{Executor, RunEvent};
 use crate::files;
 use crate::guard::accounts::AccountFiles;
-use crate::guard::{Guard, Rules};
+use crate::guard::Guard;
 use crate::local::history::History;
 use crate::local::service::Asked;
-use crate::local::uci::{Settings, system_zone};
+use crate::local::uci::Settings;
 use crate::random;
-use crate::responder::Told;
+use crate::responder::{SessionFiles, Told};
 use crate::scheduler::plan::{Plan, Seen};
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::Spooler;
 use crate::uplink::http::Traffic;
 use crate::uplink::repository::Upload;
-use crate::uplink::supervisor::{Heard, usable};
+use crate::uplink::supervisor::Heard;
 use crate::uplink::{Contact, countable};
 use glimpse_model::configuration::Configuration;
 use glimpse_model::id::{InstructionId, ResultId};
@@ -45,10 +49,10 @@ use glimpse_model::token::MeasureId;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
 use runs::Running;
+use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use visits::Visit;
 
@@ -57,12 +61,6 @@ const LONGEST_SLEEP: i64 = 600 * SECOND;
 
 /// How often the spool is forced to the device where its policy is to do so in batches.
 const SYNC: i64 = 60 * SECOND;
-
-/// How long flash may take at the end.
-const LAST_WRITES: Duration = Duration::from_secs(2);
-
-/// How long runs may go on after the agent was told to stop.
-const LAST_RUNS: Duration = Duration::from_secs(2);
 
 /// Who this agent is to its controller, for `status`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,6 +109,7 @@ pub struct Daemon {
     running: BTreeMap<ResultId, Running>,
     /// Sessions that other agents opened here.
     visits: BTreeMap<MeasureId, Visit>,
+    session_files: SessionFiles,
     /// The controller's key for their tokens, for the responder.
     peer_key: watch::Sender<Option<[u8; 32]>>,
     /// Runs that have no record on the device yet.
@@ -158,42 +157,6 @@ pub struct Parts {
     pub peer_key: watch::Sender<Option<[u8; 32]>>,
 }
 
-/// The volatile directory: where the control socket is.
-pub fn run_dir(settings: &Settings) -> &Path {
-    settings.local.socket.parent().unwrap_or(Path::new("/"))
-}
-
-/// The guard's rules: the household's settings, and the cap the operator asks for where it is lower.
-pub fn rules(settings: &Settings, configuration: &Configuration) -> Rules {
-    let limits = &settings.limits;
-    Rules {
-        consent: settings.consent.enabled,
-        cap: configuration
-            .monthly_bytes
-            .map_or(limits.monthly_bytes, |asked| {
-                asked.min(limits.monthly_bytes)
-            }),
-        mobile_cap: if limits.mobile {
-            limits.mobile_bytes
-        } else {
-            0
-        },
-        quiet: limits.quiet_hours.clone(),
-        quiet_zone: limits.quiet_zone.clone(),
-        system_zone: system_zone(Path::new("/")),
-        forbidden: limits.forbidden_methods.clone(),
-        lan: limits.lan,
-        lab: settings.lab.targets,
-        target_rate: limits.target_rate.into(),
-        target_bytes: limits.target_bytes,
-        minute_bytes: limits.minute_bytes,
-        cross_traffic_bps: (limits.cross_traffic_kbps > 0)
-            .then_some(u64::from(limits.cross_traffic_kbps) * 1000),
-        cpu_load: limits.cpu_load,
-        target_parallel: limits.target_parallel.into(),
-    }
-}
-
 impl Daemon {
     /// A daemon that takes up where the last one stopped: configuration, instructions, accounts and
     /// the runs that were cut off.
@@ -205,6 +168,7 @@ impl Daemon {
         let mut account_files = AccountFiles::new(&state_dir, &run_dir);
         let accounts = account_files.load(now);
         let state_files = StateFiles::new(&state_dir, &run_dir);
+        let session_files = SessionFiles::new(&state_dir, &run_dir);
         let remembered = state_files.load();
         parts.upload.send_replace(upload(&configuration));
         parts.peer_key.send_replace(configuration.peer_key);
@@ -217,6 +181,7 @@ impl Daemon {
             executor: parts.executor,
             running: BTreeMap::new(),
             visits: BTreeMap::new(),
+            session_files,
             peer_key: parts.peer_key,
             open: BTreeMap::new(),
             spooler: parts.spooler,
@@ -261,7 +226,7 @@ impl Daemon {
         daemon
     }
 
-    /// Serves until told to stop, then stops within [`LAST_RUNS`] and a moment.
+    /// Serves until told to stop, then stops within some seconds.
     pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
         let mut alarm = clock::Alarm::new()?;
         let ended = loop {
@@ -272,6 +237,7 @@ impl Daemon {
                 Some(at) if clock::is_trusted(now) => at.min(longest),
                 _ => longest,
             };
+            let wake = self.next_look(now).map_or(wake, |look| look.min(wake));
             // Whoever comes first by chance: firings that follow each other closely must not silence the others.
             tokio::select! {
                 _ = &mut inboxes.stop => break Ok(()),
@@ -313,6 +279,7 @@ impl Daemon {
             self.plan.clock_was_set(clock::WRITTEN, now);
         }
         self.guard.accounts_mut().roll(now);
+        self.recall_unwanted(now);
         let due = self.plan.due(now);
         let any = !due.firings.is_empty() || !due.missed.is_empty();
         let once = due
@@ -417,98 +384,10 @@ impl Daemon {
         }
     }
 
-    /// Puts new settings in force; runs that are under way go on.
-    fn reload(&mut self, settings: Settings) {
-        self.guard.set_rules(rules(&settings, &self.configuration));
-        self.settings = settings;
-        log::info!("settings read again");
-    }
-
-    /// Lets what runs finish for a moment, ends the rest with a record, and writes everything down.
-    async fn stop(mut self, mut inboxes: Inboxes) {
-        log::info!("stopping, {} measurements under way", self.running.len());
-        let deadline = tokio::time::sleep(LAST_RUNS);
-        tokio::pin!(deadline);
-        while self.running.values().any(|run| run.begun) {
-            tokio::select! {
-                () = &mut deadline => break,
-                Some(event) = inboxes.runs.recv() => match event {
-                    // Not begun yet: dropping the reply sends it home.
-                    RunEvent::Begins(..) => {}
-                    event => self.run_event(event).await,
-                },
-            }
-        }
-        self.executor.abort();
-        let open: Vec<ResultId> = self.running.keys().copied().collect();
-        for id in open {
-            self.stopped(id).await;
-        }
-        self.end_visits("the agent was stopped").await;
-        for skipped in self.skips.drain() {
-            self.record_skip(skipped).await;
-        }
-        let written = async {
-            self.spooler.flush().await;
-            while let Ok(id) = inboxes.written.try_recv() {
-                self.open.remove(&id);
-            }
-            drop(self.note_open().await);
-            self.note_accounts(true).await;
-            self.spooler.flush().await;
-        };
-        if tokio::time::timeout(LAST_WRITES, written).await.is_err() {
-            log::error!("the device takes too long; what it has not taken is lost");
-        }
-        self.save_seen(true);
-        if let Err(error) = self.history.stop(clock::now().as_micros()) {
-            log::warn!("history: {error}");
-        }
-    }
-
     fn agent_limits(&self) -> glimpse_model::capability::Limits {
         limits(&self.settings, self.executor.parallel())
     }
 }
 
-/// When and where results go.
-fn upload(configuration: &Configuration) -> Upload {
-    Upload {
-        timing: configuration.upload.clone(),
-        repository: configuration.repository.clone(),
-    }
-}
-
-/// What the agent limits itself to, for its announcement.
-pub fn limits(settings: &Settings, parallel: u32) -> glimpse_model::capability::Limits {
-    let rules = rules(settings, &Configuration::default());
-    glimpse_model::capability::Limits {
-        max_instructions: u32::try_from(glimpse_model::instruction::MAX_INSTRUCTIONS)
-            .unwrap_or(u32::MAX),
-        max_parallel: parallel,
-        monthly_bytes: rules.cap,
-        mobile_monthly_bytes: rules.mobile_cap,
-    }
-}
-
-/// The configuration that was in force last, or the default.
-pub fn last_configuration(state_dir: &Path) -> Configuration {
-    let path = state_dir.join(CONFIGURATION);
-    let Ok(bytes) = files::read_bounded(&path, 64 << 10) else {
-        return Configuration::default();
-    };
-    let read = Configuration::parse(&bytes).and_then(usable);
-    read.unwrap_or_else(|refused| {
-        log::warn!("{}: {refused}; the default stands", path.display());
-        Configuration::default()
-    })
-}
-
-/// The spool's options by the household's settings.
-pub fn spool_options(settings: &Settings) -> crate::spool::Options {
-    crate::spool::Options {
-        max_bytes: settings.storage.spool_bytes,
-        sync: settings.storage.spool_sync,
-        ..crate::spool::Options::default()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -240,6 +240,53 @@ async fn when_the_agent_dies_its_plug_ins_die() {
     eventually("everything is gone", || !is_any_left(70_030)).await;
 }
 
+/// The keepers whose order names `program`.
+fn keepers(program: &Path) -> Vec<Pid> {
+    let is_keeper = |line: &[u8]| {
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.contains(&b"keep".as_slice())
+            && words.contains(&program.as_os_str().as_encoded_bytes())
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|line| is_keeper(&line)))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .map(Pid::from_raw)
+        .collect()
+}
+
+#[tokio::test]
+async fn when_its_keeper_is_killed_a_plug_in_is_gone_with_its_children() {
+    need_root();
+    let place = Place::new();
+    let program = place.script("stubborn", 15_000, "", &stubborn(70_070));
+    let method = place.only().await;
+    let options = Options::from_words(&method.options, []).unwrap();
+    let context = context(&method, &options);
+    let killing = async {
+        all_run(70_070).await;
+        let [keeper] = keepers(&program)[..] else {
+            panic!("one keeper: {:?}", keepers(&program));
+        };
+        kill(keeper, Signal::SIGKILL).unwrap();
+        for _ in 0..40 {
+            if !is_any_left(70_070) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("some are left after a second");
+    };
+    let (outcome, ()) = tokio::join!(method.run(&options, &context), killing);
+    assert_eq!(outcome.ending, Ending::Failed);
+    let error = outcome.error.unwrap();
+    assert_eq!(error, "the plug-in was stopped: its keeper was killed");
+    assert_eq!(outcome.bytes.total(), 1000, "charged all the same");
+    let children = format!("/proc/{0}/task/{0}/children", std::process::id());
+    let children = fs::read_to_string(children).unwrap_or_default();
+    assert_eq!(children.trim(), "", "nor are their corpses left");
+}
+
 #[tokio::test]
 async fn what_it_leaves_behind_when_it_ends_is_ended() {
     need_root();

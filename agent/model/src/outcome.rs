@@ -23,9 +23,9 @@ impl ByteCount {
 /// How a run ended. A network failure is an outcome, never a program error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The measurement ran to its end; total loss is such an end.
+    /// It brought at least one figure or answer that was asked for; total loss is such a figure.
     Done,
-    /// The measurement could not be made: name not found, no route, socket refused.
+    /// It brought none: name not found, no route, socket refused, nobody answered.
     Failed,
     /// Stopped from outside before its end.
     Aborted,

@@ -20,6 +20,8 @@ pub mod packettrains_ma;
 pub mod ping;
 #[cfg(feature = "dns")]
 pub mod reversednslookup;
+#[cfg(any(feature = "dns", feature = "http"))]
+pub mod tls;
 #[cfg(feature = "traceroute")]
 pub mod traceroute;
 #[cfg(feature = "upnp")]

@@ -13,6 +13,7 @@ pub mod bulk;
 pub mod datagram;
 pub mod frame;
 pub mod opening;
+pub mod options;
 pub mod plan;
 pub mod rates;
 pub mod receiver;

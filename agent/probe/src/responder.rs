@@ -11,9 +11,14 @@
 
 pub mod gate;
 mod hub;
+pub mod memory;
+mod places;
+mod recall;
 mod stream;
 
 pub use gate::{Gate, Reason, verify};
+pub use memory::Memory;
+pub use recall::Recall;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,17 +30,18 @@ use std::time::Duration;
 use glimpse_model::id::AgentId;
 use glimpse_model::outcome::Outcome;
 use glimpse_model::time::Timestamp;
-use glimpse_model::token::{MeasureId, PeerMethod};
+use glimpse_model::token::{Claims, MeasureId};
 use glimpse_net::packet::Family;
 use glimpse_net::socket::{ProbeSocket, SocketError};
 use glimpse_net::stamp::monotonic_ns;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Meter;
 use crate::peer::Limits;
+use places::{Place, Places};
 
 /// TCP connections at a time, those included that have not shown a token yet.
 const CONNECTIONS: usize = 32;
@@ -60,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Sessions at a time.
     pub max_sessions: u16,
+    /// The sessions that were opened before, and where those to come are kept.
+    pub memory: Memory,
     /// By which tokens are looked at.
     pub clock: Arc<Clock>,
 }
@@ -90,6 +98,8 @@ pub struct Ask {
     pub worst_bytes: u64,
     /// Where it shows what it has used.
     pub meter: Meter,
+    /// By which it is ended before its time; the initiator is told why.
+    pub recall: Recall,
 }
 
 /// What a responder tells its owner.
@@ -124,17 +134,9 @@ pub enum Error {
 struct Shared {
     config: Config,
     gate: Mutex<Gate>,
-    places: Arc<Semaphore>,
-    /// Of sessions that fill the line there is one at a time: two would measure each other.
-    line: Arc<Semaphore>,
+    places: Arc<Places>,
     random: SystemRandom,
     flows: Mutex<BTreeMap<MeasureId, stream::Door>>,
-}
-
-/// Places that a session holds.
-struct Place {
-    _place: OwnedSemaphorePermit,
-    _line: Option<OwnedSemaphorePermit>,
 }
 
 impl Shared {
@@ -161,25 +163,16 @@ impl Shared {
         self.random.fill(&mut bytes).ok().map(|()| bytes)
     }
 
-    /// A place for a session of `method`.
-    fn place(&self, method: PeerMethod) -> Option<Place> {
-        let line = match method {
-            PeerMethod::Ping => None,
-            PeerMethod::Btc | PeerMethod::PacketTrains => {
-                Some(self.line.clone().try_acquire_owned().ok()?)
-            }
-        };
-        Some(Place {
-            _place: self.places.clone().try_acquire_owned().ok()?,
-            _line: line,
-        })
+    /// A place for a session by a token of `claims`.
+    fn place(&self, claims: &Claims) -> Option<Place> {
+        self.places.take(claims)
     }
 
     /// As [`Self::place`], with some patience.
-    async fn place_soon(&self, method: PeerMethod) -> Option<Place> {
+    async fn place_soon(&self, claims: &Claims) -> Option<Place> {
         let place = async {
             loop {
-                if let Some(place) = self.place(method) {
+                if let Some(place) = self.place(claims) {
                     return place;
                 }
                 tokio::time::sleep(LOOK).await;
@@ -229,9 +222,11 @@ impl Responder {
         }
         Ok(Self {
             shared: Arc::new(Shared {
-                gate: Mutex::new(Gate::new(config.key, config.agent.clone(), &secret)),
-                places: Arc::new(Semaphore::new(config.max_sessions.into())),
-                line: Arc::new(Semaphore::new(1)),
+                gate: Mutex::new(
+                    Gate::new(config.key, config.agent.clone(), &secret)
+                        .remembering(config.memory.clone()),
+                ),
+                places: Places::new(config.max_sessions),
                 random,
                 flows: Mutex::new(BTreeMap::new()),
                 config,

@@ -21,6 +21,7 @@ use glimpse_model::record::{Flag, Record, SkipReason, Status};
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_probe::context::{Bulk, Context, Meter};
 use glimpse_probe::registry::Descriptor;
+use glimpse_probe::responder::Recall;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(super) struct Running {
     ticket: Ticket,
     target: String,
     meter: Meter,
+    recall: Recall,
     pre_info: Map<String, Value>,
     began: Option<Timestamp>,
     cpu: Option<CpuTimes>,
@@ -176,7 +178,7 @@ impl Daemon {
             slot,
         };
         self.open.insert(run.result, run.clone());
-        let result = run.result;
+        let (result, recall) = (run.result, Recall::default());
         self.running.insert(
             result,
             Running {
@@ -184,6 +186,7 @@ impl Daemon {
                 ticket,
                 target: target.clone(),
                 meter: context.meter.clone(),
+                recall: recall.clone(),
                 pre_info: Map::new(),
                 began: None,
                 cpu: None,
@@ -198,6 +201,7 @@ impl Daemon {
             context,
             refusal,
             line,
+            recall,
         })
     }
 
@@ -359,6 +363,11 @@ impl Running {
     /// The method it runs.
     pub(super) fn method(&self) -> &str {
         &self.run.method
+    }
+
+    /// By which it is ended.
+    pub(super) const fn recall(&self) -> &Recall {
+        &self.recall
     }
 }
 

@@ -3,17 +3,18 @@
 use super::Daemon;
 use crate::clock;
 use crate::guard::gate::{Gate, Refusal};
+use crate::guard::rate::neighbourhood;
 use crate::guard::{Ask, Ticket};
 use crate::responder::Told;
 use crate::spooler::new_id;
 use glimpse_model::capability::Need;
-use glimpse_model::outcome::Outcome;
+use glimpse_model::outcome::{Ending, Outcome};
 use glimpse_model::precondition::Precondition;
 use glimpse_model::record::{Record, Status};
 use glimpse_model::time::Timestamp;
 use glimpse_model::token::MeasureId;
 use glimpse_probe::context::Meter;
-use glimpse_probe::responder::{self, Event};
+use glimpse_probe::responder::{self, Event, Recall};
 use serde_json::{Map, Value};
 use std::time::Instant;
 
@@ -24,9 +25,22 @@ pub(super) struct Visit {
     method: &'static str,
     peer: String,
     meter: Meter,
+    recall: Recall,
     start: Timestamp,
     started: Instant,
     pre_info: Map<String, Value>,
+}
+
+impl Visit {
+    /// The method it runs here.
+    pub(super) const fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// By which it is ended.
+    pub(super) const fn recall(&self) -> &Recall {
+        &self.recall
+    }
 }
 
 /// Whether sessions of a method fill the line.
@@ -70,7 +84,7 @@ impl Daemon {
             refusal: Refusal::default(),
         };
         gate.admit(clock::now)(ask.peer)?;
-        let peer = ask.peer.to_string();
+        let neighbourhood = neighbourhood(ask.peer).to_string();
         let (_, link) = self
             .surroundings
             .link(&self.settings.limits.mobile_interfaces);
@@ -79,7 +93,7 @@ impl Daemon {
             .admit(
                 &Ask {
                     method: ask.method,
-                    target: &peer,
+                    target: &neighbourhood,
                     worst_bytes: ask.worst_bytes,
                     // The other agent's instruction has looked at its own; here the guard's rules hold alone.
                     precondition: &Precondition::default(),
@@ -94,8 +108,9 @@ impl Daemon {
         let visit = Visit {
             ticket,
             method: ask.method,
-            peer,
+            peer: ask.peer.to_string(),
             meter: ask.meter.clone(),
+            recall: ask.recall.clone(),
             start: now,
             started: clock::steady(),
             pre_info: self.surroundings.info(mobile, &self.guard),
@@ -132,6 +147,8 @@ impl Daemon {
             let Some(visit) = self.visits.get(&session) else {
                 continue;
             };
+            // Where the household's word has stopped the responder, that is the reason.
+            let reason = visit.recall.reason().unwrap_or_else(|| reason.to_owned());
             let mut outcome = Outcome::aborted(reason, visit.meter.read());
             let id = session.to_string().into();
             outcome.probe_result.insert("measure_uuid".to_owned(), id);
@@ -139,10 +156,16 @@ impl Daemon {
         }
     }
 
-    async fn end_visit(&mut self, session: MeasureId, outcome: Outcome) {
+    async fn end_visit(&mut self, session: MeasureId, mut outcome: Outcome) {
         let Some(visit) = self.visits.remove(&session) else {
             return;
         };
+        if let Some(reason) = visit.recall.reason()
+            && outcome.ending != Ending::Done
+        {
+            outcome.ending = Ending::Aborted;
+            outcome.error = Some(reason);
+        }
         self.guard.settle(visit.ticket, outcome.bytes.total());
         self.note_accounts(false).await;
         let now = clock::now();
@@ -158,3 +181,6 @@ impl Daemon {
         self.keep(record, Some(&visit.peer)).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

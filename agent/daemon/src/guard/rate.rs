@@ -94,7 +94,7 @@ impl Flow {
         if begun.runs.len() >= LIMIT {
             return Err("too many measurements were begun in this minute".to_owned());
         }
-        let (key, allowance) = (prefix(address), begun.allowance);
+        let (key, allowance) = (neighbourhood(address), begun.allowance);
         let (mut runs, mut there, mut all) = (0_u32, bytes, bytes);
         for (_, whither, bytes) in &begun.runs {
             all = all.saturating_add(*bytes);
@@ -125,9 +125,10 @@ impl Flow {
     }
 }
 
-fn prefix(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+/// The address, or of IPv6 the /64 that one host may have for itself.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }

@@ -25,6 +25,7 @@ pub mod slots;
 mod upload;
 pub mod url;
 pub(crate) mod way;
+mod wire;
 
 pub use options::TransferOptions;
 pub use upload::received;

@@ -22,8 +22,11 @@ mod run;
 mod system;
 mod tcp;
 
+pub use datagram::Face;
 pub use machine::{Action, Claim, Machine, Pace, Tally};
 pub use options::{PingOptions, PingType};
+pub use payload::is_ours;
+pub use system::Report as SystemReport;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -6,6 +6,11 @@
 //! | `Icmp` | echo requests | a ping socket or `CAP_NET_RAW` |
 //! | `Tcp` | SYN, from a socket each | nothing |
 //!
+//! What makes a flow, by type and version of the protocol, stands in `wire`; what the record says, in `outcome`. The
+//! answer of the target is known by what it says, where that can be told, and not by its address alone: "port unreachable"
+//! to `Udp`, an echo reply to `Icmp`, whatever address a translator has put on them. `Tcp` has its answers from the kernel,
+//! which takes them from the target's address only.
+//!
 //! Several hops are asked at once. The way of one flow is the default; with `multipath` all ways are found by the
 //! Multipath Detection Algorithm, within a number of packets.
 

@@ -23,6 +23,7 @@ mod ssdp;
 pub use description::{
     DESCRIPTION_LIMIT, Description, DescriptionError, Service, parse_description,
 };
+pub use fetch::{FetchError, read_description};
 pub use location::{Location, LocationRefused};
 pub use machine::{Action, Device, Machine, Refusals};
 pub use options::{Search, UpnpOptions};

@@ -27,6 +27,10 @@ const BUFFER: usize = 128 << 10;
 const DISCARD: usize = 1 << 20;
 /// How far a flow may run ahead of the rate allowed, in nanoseconds of that rate.
 const BURST_NS: u64 = 5_000_000;
+/// How long after the end of a flow the peer may take to say why it ended.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Reads or writes one after the other before others have their turn.
+const TURNS: u32 = 16;
 /// Segment size where the kernel does not tell.
 const DEFAULT_MSS: u32 = 536;
 
@@ -137,9 +141,11 @@ fn allowed(rate_bps: u64, elapsed_ns: u64) -> u64 {
     u64::try_from(u128::from(rate_bps) * ns / 8_000_000_000).unwrap_or(u64::MAX)
 }
 
-/// How long to wait until the rate allows some more after `passed` bytes; `None` when it does already.
+/// How long to wait until the rate allows some more after `passed` bytes; `None` when it does already. Less than half of the
+/// burst is not worth a turn: it would go out in crumbs, and whoever hands them out would never rest.
 fn pause(rate_bps: u64, elapsed_ns: u64, passed: u64) -> Option<Duration> {
-    if allowed(rate_bps, elapsed_ns) > passed {
+    let half = allowed(rate_bps, 0) / 2;
+    if allowed(rate_bps, elapsed_ns) > passed.saturating_add(half) {
         return None;
     }
     let over = u128::from(passed) * 8_000_000_000 / u128::from(rate_bps.max(1));
@@ -150,6 +156,20 @@ fn pause(rate_bps: u64, elapsed_ns: u64, passed: u64) -> Option<Duration> {
             .saturating_sub(elapsed_ns.saturating_add(BURST_NS / 2))
             .max(1_000_000),
     ))
+}
+
+/// Lets others have their turn now and then: a socket that is always ready makes nobody wait.
+#[derive(Default)]
+struct Turns(u32);
+
+impl Turns {
+    async fn pass(&mut self) {
+        self.0 += 1;
+        if self.0 == TURNS {
+            self.0 = 0;
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// Sends until the receiver closes the connection, or its time, its payload or its bytes are used up. `seed` fills it.
@@ -171,7 +191,9 @@ pub async fn send(
     tokio::pin!(deadline);
     let start = monotonic_ns();
     let mut stopped = Ok(());
+    let mut turns = Turns::default();
     loop {
+        turns.pass().await;
         let left = plan.payload_bytes.saturating_sub(charge.payload);
         let elapsed = monotonic_ns().saturating_sub(start);
         if left == 0 {
@@ -252,7 +274,9 @@ pub async fn receive(
     let start = monotonic_ns();
     let deadline = tokio::time::sleep(plan.flow_time());
     tokio::pin!(deadline);
+    let mut turns = Turns::default();
     loop {
+        turns.pass().await;
         let elapsed = monotonic_ns().saturating_sub(start);
         if let Some(pause) = pause(limits.max_rate_bps, elapsed, charge.payload) {
             tokio::select! {
@@ -313,13 +337,15 @@ pub async fn exchange(
     account: &Account,
     seed: u64,
 ) -> Result<Flow, String> {
-    let words = |error: io::Error| error.to_string();
     if sending {
-        let sent = send(flow, plan, limits, account, seed)
-            .await
-            .map_err(words)?;
-        let Frame::Received(received) = hear(control).await? else {
-            return Err("the peer did not say what it received".to_owned());
+        let sent = match send(flow, plan, limits, account, seed).await {
+            Ok(sent) => sent,
+            Err(error) => return Err(farewell(control, error.to_string()).await),
+        };
+        let received = match hear(control).await? {
+            Frame::Received(received) => received,
+            Frame::Refused { reason } => return Err(ended(&reason)),
+            _ => return Err("the peer did not say what it received".to_owned()),
         };
         tell(control, &Frame::Sent(sent.clone())).await?;
         return Ok(Flow {
@@ -327,28 +353,70 @@ pub async fn exchange(
             sent: Some(sent),
         });
     }
-    let received = receive(flow, plan, limits, account).await.map_err(words)?;
-    tell(control, &Frame::Received(received.clone())).await?;
+    let received = match receive(flow, plan, limits, account).await {
+        Ok(received) => received,
+        Err(error) => return Err(farewell(control, error.to_string()).await),
+    };
+    if let Err(error) = tell(control, &Frame::Received(received.clone())).await {
+        return Err(farewell(control, error).await);
+    }
     // What the sender knows is worth having, but the figures stand without it.
     let sent = match hear(control).await {
         Ok(Frame::Sent(sent)) => Some(sent),
+        Ok(Frame::Refused { reason }) => return Err(ended(&reason)),
         _ => None,
     };
     Ok(Flow { received, sent })
 }
 
+fn ended(reason: &str) -> String {
+    format!("the peer ended the session: {reason}")
+}
+
+/// Why a flow came to nothing: what the peer says of it, if it does, else `fault`.
+async fn farewell(control: &mut CountedStream, fault: String) -> String {
+    match tokio::time::timeout(FAREWELL, frame::receive(control)).await {
+        Ok(Ok(Frame::Refused { reason })) => ended(&reason),
+        _ => fault,
+    }
+}
+
+/// Why no message of the control connection came.
+#[derive(Debug, thiserror::Error)]
+pub enum Unheard {
+    /// The connection was ended.
+    #[error("the peer closed the connection")]
+    Closed,
+    /// Nothing came within [`SILENCE`].
+    #[error("the peer fell silent")]
+    Silent,
+    /// What came is no message.
+    #[error("{0}")]
+    Garbage(String),
+    /// The connection broke.
+    #[error("{0}")]
+    Broken(io::Error),
+}
+
+impl From<Unheard> for String {
+    fn from(unheard: Unheard) -> Self {
+        unheard.to_string()
+    }
+}
+
 /// Reads a message of the control connection, within [`SILENCE`].
 ///
 /// # Errors
-/// Why there is none, in words for the record.
-pub async fn hear(control: &mut (impl AsyncRead + Unpin)) -> Result<Frame, String> {
+/// Why there is none.
+pub async fn hear(control: &mut (impl AsyncRead + Unpin)) -> Result<Frame, Unheard> {
     match tokio::time::timeout(SILENCE, frame::receive(control)).await {
         Ok(Ok(frame)) => Ok(frame),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err("the peer closed the connection".to_owned())
-        }
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the peer fell silent".to_owned()),
+        Ok(Err(error)) => Err(match error.kind() {
+            io::ErrorKind::UnexpectedEof => Unheard::Closed,
+            io::ErrorKind::InvalidData => Unheard::Garbage(error.to_string()),
+            _ => Unheard::Broken(error),
+        }),
+        Err(_) => Err(Unheard::Silent),
     }
 }
 
@@ -379,7 +447,16 @@ mod tests {
             let wait = pause(rate, elapsed, passed).unwrap();
             let later = elapsed + u64::try_from(wait.as_nanos()).unwrap();
             prop_assert!(allowed(rate, later) > passed);
-            prop_assert_eq!(pause(rate, later, passed), None);
+        }
+
+        #[test]
+        fn crumbs_are_waited_for(rate in 64_000_u64..10_000_000_000, elapsed in 0_u64..1 << 40) {
+            let all = allowed(rate, elapsed);
+            let crumb = allowed(rate, 0) / 4;
+            let wait = pause(rate, elapsed, all - crumb).unwrap();
+            // What is late by less than the burst is made up for.
+            prop_assert!(wait.as_nanos() <= u128::from(BURST_NS));
+            prop_assert_eq!(pause(rate, elapsed, all - allowed(rate, 0) / 2 - 1), None);
         }
     }
 }

@@ -448,6 +448,31 @@ mod tests {
     }
 
     #[test]
+    fn trains_are_paced_at_rates_in_equal_steps() {
+        let plan = TrainPlan {
+            train_length: 20,
+            iterations: 3,
+            rate_min: 200_000,
+            rate_max: 400_000,
+            ..TrainPlan::default()
+        };
+        assert_eq!(
+            [0, 1, 2].map(|train| plan.rate(train)),
+            [200_000, 300_000, 400_000]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|train| plan.due_ns(train, 19)),
+            [95_000_000, 63_333_333, 47_500_000]
+        );
+        assert_eq!(plan.due_ns(2, 0), 0);
+        let one = TrainPlan {
+            iterations: 1,
+            ..plan
+        };
+        assert_eq!(one.rate(0), 400_000);
+    }
+
+    #[test]
     fn what_is_too_much_is_refused_by_name() {
         let good = String::from_utf8(Request::Trains(TrainPlan::default()).encode()).unwrap();
         for (from, to, said) in [

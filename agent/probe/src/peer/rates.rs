@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use glimpse_model::outcome::Ending;
 use glimpse_model::token::MeasureId;
 use serde_json::{Map, Value};
 
@@ -15,6 +16,16 @@ pub struct Flow {
     pub received: FlowReceived,
     /// By the sender; `None` when it did not say.
     pub sent: Option<FlowSent>,
+}
+
+/// How a session has ended that met a fault after these flows. With one of them measured it is done, and the fault says what
+/// is missing; with none it has failed.
+pub const fn after_fault(flows: &[(Direction, Flow)]) -> Ending {
+    if flows.is_empty() {
+        Ending::Failed
+    } else {
+        Ending::Done
+    }
 }
 
 /// The members of one flow: the original's in KiB/s, the same in bit/s, and what the sender's kernel knows.

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::sys::prctl;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use super::Stage;
 use super::shim::{self, Order};
+use super::{Account, Stage};
 
 /// How long start and end may take beyond the plug-in's own time.
 pub(super) const ENDS: Duration = Duration::from_secs(4);
@@ -52,6 +53,9 @@ pub enum Failure {
     /// It printed or logged too much.
     #[error("was stopped: it wrote more than {0} bytes")]
     Flood(u64),
+    /// Somebody killed its keeper; it was killed too.
+    #[error("was stopped: its keeper was killed")]
+    Bereft,
     /// It said itself that it failed.
     #[error("ended with code {code}{complaint}")]
     Code {
@@ -86,6 +90,8 @@ pub(super) async fn call(stage: &Stage, call: &Call<'_>) -> Result<Vec<u8>, Fail
         program: call.program.to_owned(),
         word: call.word.to_owned(),
     };
+    // What a keeper that is killed leaves behind comes to this process, which ends it.
+    prctl::set_child_subreaper(true).map_err(|error| Failure::Start(error.to_string()))?;
     // Not killed on drop: it is the keeper that ends the others, as soon as `control` is closed.
     let mut keeper = Command::new(&stage.shim)
         .args(order.words(shim::KEEP))
@@ -106,31 +112,45 @@ pub(super) async fn call(stage: &Stage, call: &Call<'_>) -> Result<Vec<u8>, Fail
     }
     let mut printed = Vec::new();
     let mut log = Log::new(call.name);
-    let heard = tokio::time::timeout(
-        call.time.saturating_add(GRACE),
-        listen(&mut keeper, call.output_bytes, &mut printed, &mut log),
-    )
+    let (stdout, stderr) = (keeper.stdout.take(), keeper.stderr.take());
+    let limit = call.output_bytes;
+    let heard = tokio::time::timeout(call.time.saturating_add(GRACE), async {
+        let mut out = std::pin::pin!(hear(stdout, limit, |bytes| printed.extend_from_slice(bytes)));
+        let mut err = std::pin::pin!(hear(stderr, limit, |bytes| log.hear(bytes)));
+        let voices = async {
+            tokio::select! {
+                in_bounds = &mut out => in_bounds && err.await,
+                in_bounds = &mut err => in_bounds && out.await,
+            }
+        };
+        // Those whom a killed keeper leaves may hold its voices for ever.
+        let keeping = async {
+            if keeper.wait().await.is_ok_and(is_killed) {
+                // What is left then is told below.
+                let _ = shim::end_orphans(stage.account).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            in_bounds = voices => in_bounds,
+            () = keeping => false,
+        }
+    })
     .await;
     log.end();
     drop(control);
-    let status = end(&mut keeper, call.name).await;
+    let status = end(&mut keeper, stage.account, call.name).await;
     match heard {
+        _ if status.is_some_and(is_killed) => Err(Failure::Bereft),
         Err(_) => Err(Failure::Late(call.time.as_millis())),
         Ok(false) => Err(Failure::Flood(call.output_bytes)),
         Ok(true) => judge(status, &log.complaint, call.time).map(|()| printed),
     }
 }
 
-/// Hears both of its voices to their end; false as soon as one has said more than `limit`.
-async fn listen(keeper: &mut Child, limit: u64, printed: &mut Vec<u8>, log: &mut Log<'_>) -> bool {
-    let (stdout, stderr) = (keeper.stdout.take(), keeper.stderr.take());
-    let mut out = std::pin::pin!(hear(stdout, limit, |bytes| printed.extend_from_slice(bytes)));
-    let mut err = std::pin::pin!(hear(stderr, limit, |bytes| log.hear(bytes)));
-    let in_bounds = tokio::select! {
-        in_bounds = &mut out => in_bounds && err.await,
-        in_bounds = &mut err => in_bounds && out.await,
-    };
-    in_bounds
+/// Whether a signal ended it: it never ends itself so.
+fn is_killed(keeper: ExitStatus) -> bool {
+    keeper.code().is_none()
 }
 
 async fn hear(
@@ -157,15 +177,24 @@ async fn hear(
     }
 }
 
-/// Waits for the keeper; one that does not end is killed.
-async fn end(keeper: &mut Child, name: &str) -> Option<ExitStatus> {
-    if let Ok(status) = tokio::time::timeout(FAREWELL, keeper.wait()).await {
-        return status.ok();
+/// Waits for the keeper; one that does not end is killed. Nobody is left afterwards, whatever became of it.
+async fn end(keeper: &mut Child, account: Account, name: &str) -> Option<ExitStatus> {
+    let waited = tokio::time::timeout(FAREWELL, keeper.wait()).await;
+    if let Ok(Ok(status)) = waited
+        && !is_killed(status)
+    {
+        return Some(status);
     }
-    log::error!(method = name; "the keeper of a plug-in does not end; it is killed, processes may be left");
-    // Gone already is as good.
-    let _ = keeper.start_kill();
-    None
+    if waited.is_err() {
+        log::error!(method = name; "the keeper of a plug-in does not end; it is killed");
+        // Gone already is as good.
+        let _ = tokio::time::timeout(GRACE, keeper.kill()).await;
+    }
+    log::warn!(method = name; "the keeper of a plug-in was killed; what it kept is ended");
+    if !shim::end_orphans(account).await {
+        log::error!(method = name; "processes of a plug-in are left");
+    }
+    waited.ok()?.ok()
 }
 
 fn judge(status: Option<ExitStatus>, complaint: &str, time: Duration) -> Result<(), Failure> {
@@ -189,7 +218,7 @@ fn judge(status: Option<ExitStatus>, complaint: &str, time: Duration) -> Result<
             signal: code - shim::SIGNALS,
             complaint: said(),
         }),
-        _ => Err(Failure::Start("its keeper was killed".to_owned())),
+        _ => Err(Failure::Bereft),
     }
 }
 
@@ -282,9 +311,6 @@ mod tests {
             assert_eq!(judged(code).unwrap_err().to_string(), said);
         }
         let killed = judge(Some(ExitStatus::from_raw(9)), "", time).unwrap_err();
-        assert_eq!(
-            killed.to_string(),
-            "could not be started: its keeper was killed"
-        );
+        assert_eq!(killed.to_string(), "was stopped: its keeper was killed");
     }
 }

@@ -6,6 +6,8 @@
 mod enter;
 mod keep;
 
+pub(super) use keep::end_orphans;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,8 +1,7 @@
-//! Who may come in. Pure: wall clock and steady clock are arguments.
+//! Who may come in. Pure but for where its [`Memory`] is kept: wall clock and steady clock are arguments.
 //!
 //! A token is looked at in this order: form, whom it is for, its time, its method, and only then its signature, which
-//! costs the most and is looked at so many times a second at most. All tables are bounded; when they are full, newcomers
-//! are turned away, since forgetting a session would let it be opened again.
+//! costs the most and is looked at so many times a second at most.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,14 +11,11 @@ use glimpse_model::time::Timestamp;
 use glimpse_model::token::{Claims, MeasureId, PeerMethod, Token};
 use ring::{hmac, signature};
 
+use super::memory::Memory;
 use crate::peer::datagram::Cookie;
 
 /// How long a cookie is good, in seconds.
 const COOKIE_SECONDS: u32 = 10;
-/// Tokens remembered.
-const TOKENS: usize = 1024;
-/// Sessions remembered, of all tokens together.
-const SESSIONS: usize = 8192;
 /// Signatures looked at per second, and at once after a quiet time: so many for addresses that have proved to be the
 /// sender's, and as many for others, whose flood must not keep the former out.
 const CHECKS_PER_SECOND: u64 = 25;
@@ -81,20 +77,13 @@ pub fn verify(key: &[u8; 32], token: &Token) -> bool {
         .is_ok()
 }
 
-#[derive(Debug)]
-struct Used {
-    expires: Timestamp,
-    sessions: Vec<MeasureId>,
-}
-
-/// The tokens that were used, and the secret of the cookies.
+/// What tokens must be, which were used, and the secret of the cookies.
 #[derive(Debug)]
 pub struct Gate {
     key: [u8; 32],
     agent: AgentId,
     secret: hmac::Key,
-    used: BTreeMap<MeasureId, Used>,
-    remembered: usize,
+    memory: Memory,
     /// When the signatures looked at so far are paid off, in nanoseconds: those for any address.
     paid_ns: u64,
     /// And those for addresses that have proved to be the sender's.
@@ -111,14 +100,20 @@ impl Gate {
             key,
             agent,
             secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
-            used: BTreeMap::new(),
-            remembered: 0,
+            memory: Memory::default(),
             paid_ns: 0,
             proved_paid_ns: 0,
             refused: BTreeMap::new(),
             untold: BTreeMap::new(),
             told_ns: None,
         }
+    }
+
+    /// The same with a memory of sessions that others before it have let in.
+    #[must_use]
+    pub fn remembering(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// Looks at a token for `method` and at whether `session` can be opened with it. It came from an address that has
@@ -175,14 +170,7 @@ impl Gate {
         if now >= claims.expires {
             return Err(Reason::Expired);
         }
-        if let Some(used) = self.used.get(&claims.id) {
-            if used.sessions.contains(&session) {
-                return Err(Reason::Replayed);
-            }
-            if used.sessions.len() >= claims.sessions.into() {
-                return Err(Reason::Exhausted);
-            }
-        }
+        self.memory.allows(claims, session)?;
         let earliest = now_ns.saturating_sub(CHECKS_AT_ONCE * SECOND_NS / CHECKS_PER_SECOND);
         let paid_ns = if proved {
             &mut self.proved_paid_ns
@@ -210,35 +198,7 @@ impl Gate {
         session: MeasureId,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        let full = self.remembered >= SESSIONS
-            || (self.used.len() >= TOKENS && !self.used.contains_key(&claims.id));
-        if full {
-            self.forget(now);
-            if self.remembered >= SESSIONS || self.used.len() >= TOKENS {
-                return Err(Reason::Throttled);
-            }
-        }
-        let used = self.used.entry(claims.id).or_insert_with(|| Used {
-            expires: claims.expires,
-            sessions: Vec::new(),
-        });
-        if used.sessions.contains(&session) {
-            return Err(Reason::Replayed);
-        }
-        if used.sessions.len() >= claims.sessions.into() {
-            return Err(Reason::Exhausted);
-        }
-        used.sessions.push(session);
-        // Two tokens of one id are one; it is remembered as long as either could be used.
-        used.expires = used.expires.max(claims.expires);
-        self.remembered += 1;
-        Ok(())
-    }
-
-    /// Forgets tokens that nobody can use any more.
-    fn forget(&mut self, now: Timestamp) {
-        self.used.retain(|_, used| used.expires > now);
-        self.remembered = self.used.values().map(|used| used.sessions.len()).sum();
+        self.memory.enter(claims, session, now)
     }
 
     /// The challenge for an address: the time and the cookie that it must bring back.

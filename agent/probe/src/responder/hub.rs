@@ -1,27 +1,25 @@
 //! UDP: handshakes, trains and echoes of all sessions over the sockets of the one port.
 
+mod guest;
+mod opening;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use glimpse_model::outcome::{Ending, Outcome};
-use glimpse_model::token::{Claims, MeasureId};
-use glimpse_net::count::{Counter, datagram_bytes};
 use glimpse_net::packet::Family;
 use glimpse_net::socket::{Event as Packet, EventKind, ProbeSocket};
 use glimpse_net::stamp::monotonic_ns;
-use glimpse_net::stream::Tally;
-use serde_json::{Map, Value};
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::TryRecvError;
 
-use super::{Ask, Event, Place, Reason, Shared};
-use crate::context::Meter;
-use crate::peer::datagram::{Datagram, HELLO_LENGTH, LONGEST, Tag, parse};
-use crate::peer::plan::{Request, TrainPlan};
-use crate::peer::session::{Next, Session, nap, wait};
-use crate::peer::{Limits, SILENCE_NS, trains};
+use self::guest::{Guest, Work};
+use super::{Event, Reason, Shared};
+use crate::peer::SILENCE_NS;
+use crate::peer::datagram::{Datagram, parse};
+use crate::peer::plan::Request;
+use crate::peer::session::{Next, nap, wait};
 
 /// Room for a packet and, of a transmitted one, the headers before it.
 const BUFFER: usize = 2048;
@@ -31,36 +29,8 @@ const AT_ONCE: usize = 64;
 const ASK_NS: u64 = 2_000_000;
 /// How long the owner may think.
 const ASK_LIMIT_NS: u64 = 5_000_000_000;
-
-/// What a session is doing.
-enum Work {
-    /// The owner is being asked.
-    Asking(oneshot::Receiver<Result<(), String>>, Request),
-    Trains(Box<Session>, TrainPlan),
-    Echo {
-        echoed: u32,
-        dropped: u32,
-        bytes: u64,
-    },
-}
-
-struct Guest {
-    id: MeasureId,
-    token: MeasureId,
-    socket: usize,
-    from: SocketAddr,
-    tag: Tag,
-    limits: Limits,
-    tally: Tally,
-    meter: Meter,
-    work: Work,
-    began_ns: u64,
-    heard_ns: u64,
-    /// Whatever happens, it ends by then.
-    until_ns: u64,
-    /// `None` once the next may come.
-    place: Option<Place>,
-}
+/// From one look at whether a session is to end to the next, in nanoseconds.
+const RECALL_NS: u64 = 500_000_000;
 
 /// When the next session wants its turn.
 enum Turn {
@@ -300,74 +270,14 @@ impl Hub {
         let _ = self.sockets[socket].send_to(&self.out, to);
     }
 
-    /// Begins a session, as soon as the owner agrees.
-    fn open(
-        &mut self,
-        socket: usize,
-        from: SocketAddr,
-        id: MeasureId,
-        claims: &Claims,
-        request: Request,
-        now_ns: u64,
-    ) -> Result<(), String> {
-        let limits = Limits::of(claims).smaller(self.shared.config.limits);
-        let (request, method, worst_bytes, longest) = match request {
-            Request::Trains(plan) => {
-                let plan = plan.within(&limits)?;
-                let (worst, longest) = (plan.worst_case_bytes(), plan.longest());
-                (Request::Trains(plan), "packettrains_mp", worst, longest)
-            }
-            Request::Echo => {
-                let longest = Duration::from_millis(limits.max_duration_ms.into());
-                let worst = limits.max_bytes.saturating_mul(2);
-                (Request::Echo, "ping_mp", worst, longest)
-            }
-        };
-        let place = self
-            .shared
-            .place(request.method())
-            .ok_or("the responder is busy")?;
-        let tag = self.shared.bytes().ok_or("no random bytes")?;
-        let (tally, meter) = (Tally::limited(worst_bytes), Meter::default());
-        tally.add(&handshake(from.ip()));
-        let ask = Ask {
-            session: id,
-            method,
-            initiator: claims.initiator.clone(),
-            peer: from.ip(),
-            worst_bytes,
-            meter: meter.clone(),
-        };
-        let (reply, answer) = oneshot::channel();
-        // Nothing here waits for the owner: trains of others must not be late.
-        self.events
-            .try_send(Event::Asks(ask, reply))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => "the responder is busy",
-                TrySendError::Closed(_) => "the responder is stopping",
-            })?;
-        let patience = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-        self.guests.push(Guest {
-            id,
-            token: claims.id,
-            socket,
-            from,
-            tag,
-            limits,
-            tally,
-            meter,
-            work: Work::Asking(answer, request),
-            began_ns: now_ns,
-            heard_ns: now_ns,
-            until_ns: now_ns.saturating_add(patience),
-            place: Some(place),
-        });
-        Ok(())
-    }
-
     /// Gives every session its turn and says when the next is due.
     async fn turn(&mut self) -> Turn {
-        let mut turn = Turn::At(monotonic_ns().saturating_add(SILENCE_NS));
+        let longest = if self.guests.is_empty() {
+            SILENCE_NS
+        } else {
+            RECALL_NS
+        };
+        let mut turn = Turn::At(monotonic_ns().saturating_add(longest));
         let mut number = 0;
         while number < self.guests.len() {
             match self.drive(number) {
@@ -402,6 +312,15 @@ impl Hub {
 
     fn drive(&mut self, number: usize) -> Drive {
         let guest = &mut self.guests[number];
+        if let Some(reason) = guest.recall.reason() {
+            let (socket, to, session) = (guest.socket, guest.from, guest.id);
+            let answer = Datagram::Refused {
+                session,
+                reason: &reason,
+            };
+            self.answer(socket, to, &answer);
+            return Drive::Over(Err(reason));
+        }
         let now = monotonic_ns();
         match &mut guest.work {
             Work::Asking(answer, _) => match answer.try_recv() {
@@ -452,38 +371,6 @@ impl Hub {
             }
         }
     }
-
-    /// Begins what the owner has agreed to.
-    fn admit(&mut self, number: usize) -> Drive {
-        let Some(seed) = self.shared.bytes() else {
-            return Drive::Over(Err("no random bytes".to_owned()));
-        };
-        let guest = &mut self.guests[number];
-        let Work::Asking(_, request) = &guest.work else {
-            return Drive::Again;
-        };
-        let (socket, to, family) = (guest.socket, guest.from, Family::from(guest.from.ip()));
-        guest.work = match request {
-            Request::Trains(plan) => {
-                let seed = u64::from_be_bytes(seed);
-                let tally = guest.tally.clone();
-                let session = Session::new(plan, guest.tag, false, family, tally, seed);
-                Work::Trains(Box::new(session), plan.clone())
-            }
-            Request::Echo => Work::Echo {
-                echoed: 0,
-                dropped: 0,
-                bytes: 0,
-            },
-        };
-        let answer = Datagram::Accepted {
-            session: guest.id,
-            tag: guest.tag,
-            limits: guest.limits,
-        };
-        self.answer(socket, to, &answer);
-        Drive::Again
-    }
 }
 
 /// What became of a session's turn.
@@ -495,57 +382,4 @@ enum Drive {
     /// It was never let in.
     Gone,
     Over(Result<(), String>),
-}
-
-impl Guest {
-    fn outcome(&self, ending: Result<(), String>) -> Outcome {
-        let bytes = self.meter.show(&self.tally.read());
-        let peer = self.from.ip();
-        let probe_result = match &self.work {
-            Work::Trains(session, plan) if ending.is_ok() => {
-                trains::probe_result(self.id, self.token, peer, plan, session.trains())
-            }
-            Work::Echo {
-                echoed, dropped, ..
-            } => {
-                let mut map = self.names();
-                map.insert("packets_echoed".to_owned(), (*echoed).into());
-                map.insert("packets_dropped".to_owned(), (*dropped).into());
-                map
-            }
-            Work::Trains(..) | Work::Asking(..) => self.names(),
-        };
-        Outcome {
-            ending: if ending.is_ok() {
-                Ending::Done
-            } else {
-                Ending::Failed
-            },
-            probe_result,
-            error: ending.err(),
-            bytes,
-        }
-    }
-
-    /// What every record of a session has.
-    fn names(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        map.insert("measure_uuid".to_owned(), self.id.to_string().into());
-        map.insert("token_id".to_owned(), self.token.to_string().into());
-        let peer = self.from.ip().to_string();
-        map.insert("destination_ip".to_owned(), peer.into());
-        map
-    }
-}
-
-/// What the handshake cost, which came before there was a session to charge.
-fn handshake(peer: IpAddr) -> Counter {
-    let family = Family::from(peer);
-    let mut counter = Counter::default();
-    counter.received(datagram_bytes(family, HELLO_LENGTH));
-    counter.received(datagram_bytes(family, LONGEST));
-    for _ in 0..2 {
-        counter.sent(datagram_bytes(family, 64));
-    }
-    counter
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use glimpse_model::outcome::{Ending, Outcome};
 use glimpse_model::token::{Claims, MeasureId, PeerMethod};
@@ -12,7 +13,7 @@ use glimpse_net::stream::{CountedStream, Tally};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Ask, Event, Reason, Shared};
+use super::{Ask, Event, Reason, Recall, Shared};
 use crate::context::Meter;
 use crate::peer::bulk::{Account, exchange, hear, tell};
 use crate::peer::frame::{Frame, Key};
@@ -21,6 +22,8 @@ use crate::peer::{Direction, Limits, SILENCE, rates};
 
 /// Connections of flows that may wait for their turn.
 const WAITING: usize = 2;
+/// How long an initiator whose session was ended may take to hang up.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where the connections of a session's flows come in.
 pub(super) struct Door {
@@ -111,6 +114,7 @@ async fn open(
     };
     let mut control = CountedStream::new(stream, account.tally.clone());
     account.tally.add(&received(peer, first_bytes));
+    let recall = Recall::default();
     let ask = Ask {
         session,
         method: "btc_mp",
@@ -118,9 +122,10 @@ async fn open(
         peer,
         worst_bytes,
         meter: account.meter.clone(),
+        recall: recall.clone(),
     };
     let begun = match plan {
-        Ok(plan) => match shared.place_soon(PeerMethod::Btc).await {
+        Ok(plan) => match shared.place_soon(claims).await {
             Some(place) => may(ask, &events).await.map(|()| (plan, place)),
             None => Err("the responder is busy".to_owned()),
         },
@@ -128,11 +133,30 @@ async fn open(
     };
     match begun {
         Ok((plan, _place)) => {
-            let (ending, error, flows) =
-                match measure(shared, &mut control, session, &plan, &limits, &account).await {
-                    (Ok(()), flows) => (Ending::Done, None, flows),
-                    (Err(error), flows) => (Ending::Failed, Some(error), flows),
-                };
+            let mut flows = Vec::new();
+            let measured = {
+                let all = measure(
+                    shared,
+                    &mut control,
+                    session,
+                    &plan,
+                    &limits,
+                    &account,
+                    &mut flows,
+                );
+                tokio::select! {
+                    measured = all => measured.map_err(|fault| (Ending::Failed, fault)),
+                    reason = recall.ended() => Err((Ending::Aborted, reason)),
+                }
+            };
+            let (ending, error) = match measured {
+                Ok(()) => (Ending::Done, None),
+                Err((Ending::Failed, error)) => (rates::after_fault(&flows), Some(error)),
+                Err((ending, error)) => (ending, Some(error)),
+            };
+            if ending == Ending::Aborted {
+                part(&mut control, error.clone().unwrap_or_default()).await;
+            }
             drop(control);
             account.show();
             let outcome = Outcome {
@@ -151,6 +175,15 @@ async fn open(
     }
 }
 
+/// Tells the initiator why its session is over, and lets it hang up.
+async fn part(control: &mut CountedStream, reason: String) {
+    // Whether it is heard is the initiator's affair; a connection closed while it still speaks would take the word away.
+    if tell(control, &Frame::Refused { reason }).await.is_ok() {
+        let hang_up = async { while hear(control).await.is_ok() {} };
+        let _ = tokio::time::timeout(FAREWELL, hang_up).await;
+    }
+}
+
 /// Asks the owner.
 async fn may(ask: Ask, events: &mpsc::Sender<Event>) -> Result<(), String> {
     let (reply, answer) = oneshot::channel();
@@ -160,7 +193,7 @@ async fn may(ask: Ask, events: &mpsc::Sender<Event>) -> Result<(), String> {
     answer.await.map_err(|_| stopping())?
 }
 
-/// Runs the flows; what was measured before a fault stays.
+/// Runs the flows; what was measured before a fault stays in `flows`.
 async fn measure(
     shared: &Shared,
     control: &mut CountedStream,
@@ -168,8 +201,8 @@ async fn measure(
     plan: &BulkPlan,
     limits: &Limits,
     account: &Account,
-) -> (Result<(), String>, Vec<(Direction, rates::Flow)>) {
-    let mut flows = Vec::new();
+    flows: &mut Vec<(Direction, rates::Flow)>,
+) -> Result<(), String> {
     let all = async {
         let bytes = shared.bytes().ok_or("no random bytes")?;
         let key = Key::from_be_bytes(bytes);
@@ -198,11 +231,10 @@ async fn measure(
         }
         Ok(())
     };
-    let ended = match tokio::time::timeout(plan.longest(), all).await {
+    match tokio::time::timeout(plan.longest(), all).await {
         Ok(ended) => ended,
         Err(_) => Err("stopped at its time limit".to_owned()),
-    };
-    (ended, flows)
+    }
 }
 
 /// What the first message cost, which was read before there was a session to charge.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use glimpse_model::options::Options;
 use glimpse_model::outcome::Ending;
-use glimpse_model::token::{Claims, Token};
+use glimpse_model::token::{PeerMethod, Token};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,11 +50,30 @@ fn issue(claims: &Claims) -> String {
         .to_owned()
 }
 
+/// Wide limits, two places.
+fn config() -> Config {
+    Config {
+        key: controller().public_key().as_ref().try_into().unwrap(),
+        agent: AgentId::new("two").unwrap(),
+        port: 0,
+        limits: Limits {
+            max_bytes: 1 << 40,
+            max_rate_bps: 1 << 40,
+            max_duration_ms: 600_000,
+        },
+        max_sessions: 2,
+        memory: Memory::default(),
+        clock: Arc::new(now),
+    }
+}
+
 /// A responder with an owner that lets everybody in, or nobody.
 struct Bench {
     port: u16,
     refused: Box<dyn Fn() -> BTreeMap<Reason, u64> + Send + Sync>,
     ended: mpsc::UnboundedReceiver<(Ask, Outcome)>,
+    /// By which the sessions are ended that were let in, the last one last.
+    recalls: Arc<Mutex<Vec<Recall>>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -68,25 +87,17 @@ impl Drop for Bench {
 
 impl Bench {
     async fn new(verdict: Result<(), &'static str>) -> Self {
-        let wide = Limits {
-            max_bytes: 1 << 40,
-            max_rate_bps: 1 << 40,
-            max_duration_ms: 600_000,
-        };
-        Self::with(verdict, wide).await
+        Self::of(verdict, config()).await
     }
 
     async fn with(verdict: Result<(), &'static str>, limits: Limits) -> Self {
-        let responder = Responder::bind(Config {
-            key: controller().public_key().as_ref().try_into().unwrap(),
-            agent: AgentId::new("two").unwrap(),
-            port: 0,
-            limits,
-            max_sessions: 2,
-            clock: Arc::new(now),
-        })
-        .await
-        .unwrap();
+        Self::of(verdict, Config { limits, ..config() }).await
+    }
+
+    async fn of(verdict: Result<(), &'static str>, config: Config) -> Self {
+        let responder = Responder::bind(config).await.unwrap();
+        let recalls = Arc::new(Mutex::new(Vec::new()));
+        let recallable = recalls.clone();
         let (port, refused) = (responder.port(), Box::new(responder.refused()));
         let (events, mut heard) = mpsc::channel(8);
         let (over, ended) = mpsc::unbounded_channel();
@@ -96,6 +107,7 @@ impl Bench {
             while let Some(event) = heard.recv().await {
                 match event {
                     Event::Asks(ask, reply) => {
+                        recallable.lock().unwrap().push(ask.recall.clone());
                         asked.push(ask);
                         let _ = reply.send(verdict.map_err(str::to_owned));
                     }
@@ -111,12 +123,25 @@ impl Bench {
             port,
             refused,
             ended,
+            recalls,
             tasks: vec![serving, owner],
         }
     }
 
     fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// Ends the first session as soon as it has been let in and has run for a moment.
+    async fn recall(&self, reason: &str) {
+        loop {
+            let first = self.recalls.lock().unwrap().first().cloned();
+            if let Some(recall) = first {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                return recall.end(reason);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Runs a method against it, bytes within the announcement.
@@ -143,12 +168,10 @@ impl Bench {
 
     async fn btc(&self, token: &str, more: &[&str]) -> Outcome {
         let token = format!("token={token}");
-        let mut words = vec![
-            "host=127.0.0.1",
-            &token,
-            "duration_ms=500",
-            "ramp_up_ms=100",
-        ];
+        let mut words = vec!["host=127.0.0.1", &token, "ramp_up_ms=100"];
+        if !more.iter().any(|word| word.starts_with("duration_ms=")) {
+            words.push("duration_ms=500");
+        }
         words.extend(more);
         self.measure("btc_ma", 11, &words).await
     }
@@ -280,6 +303,136 @@ async fn who_may_not_is_told_why_or_not_answered() {
 }
 
 #[tokio::test]
+async fn a_responder_that_follows_another_knows_its_sessions() {
+    let memory = Memory::default();
+    let good = issue(&claims(PeerMethod::Btc));
+    for said in [None, Some("closed the connection")] {
+        let config = Config {
+            memory: memory.clone(),
+            ..config()
+        };
+        let mut bench = Bench::of(Ok(()), config).await;
+        let outcome = bench.btc(&good, &["max_bytes=100000"]).await;
+        match said {
+            None => {
+                assert_eq!(outcome.error, None);
+                bench.other_end().await;
+            }
+            Some(said) => {
+                assert!(outcome.error.unwrap().contains(said));
+                assert_eq!((bench.refused)()[&Reason::Replayed], 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_initiator_does_not_hold_the_places_of_all() {
+    let bench = Bench::new(Ok(())).await;
+    let token = |number, initiator: &str| {
+        issue(&Claims {
+            id: MeasureId::from_random([number; 16]),
+            initiator: AgentId::new(initiator).unwrap(),
+            sessions: 100,
+            ..claims(PeerMethod::Ping)
+        })
+    };
+    let request = Request::Echo.encode();
+    let mut caller = Caller::new(&bench).await;
+    let session = |number| MeasureId::from_random([number; 16]);
+    let first = token(1, "one");
+    assert!(caller.open(session(1), &first, &request).await.is_some());
+    // The same token, then another of the same initiator.
+    for (number, token) in [(2, &first), (3, &token(2, "one"))] {
+        assert_eq!(caller.open(session(number), token, &request).await, None);
+    }
+    let other = token(3, "three");
+    assert!(caller.open(session(4), &other, &request).await.is_some());
+}
+
+#[tokio::test]
+async fn a_flow_that_is_ended_says_why_at_both_ends() {
+    for direction in ["direction=down", "direction=up"] {
+        let mut bench = Bench::new(Ok(())).await;
+        let token = issue(&Claims {
+            max_rate_bps: 40_000_000,
+            ..claims(PeerMethod::Btc)
+        });
+        let words = ["duration_ms=8000", "max_bytes=2000000000", direction];
+        let begun = monotonic_ns();
+        let (outcome, ()) = tokio::join!(
+            bench.btc(&token, &words),
+            bench.recall("these are the household's quiet hours")
+        );
+        let said = "the peer ended the session: these are the household's quiet hours";
+        assert_eq!(
+            (outcome.ending, outcome.error.as_deref()),
+            (Ending::Failed, Some(said)),
+            "{direction}"
+        );
+        let (_, other) = bench.other_end().await;
+        assert_eq!(
+            (other.ending, other.error.as_deref()),
+            (
+                Ending::Aborted,
+                Some("these are the household's quiet hours")
+            )
+        );
+        assert!(other.bytes.total() > 100_000, "what was used is charged");
+        assert!(monotonic_ns() - begun < 1_500_000_000);
+    }
+}
+
+#[tokio::test]
+async fn datagrams_of_a_session_that_is_ended_go_unanswered_and_its_initiator_hears_why() {
+    let mut bench = Bench::new(Ok(())).await;
+    let mut caller = Caller::new(&bench).await;
+    let session = MeasureId::from_random([5; 16]);
+    let token = issue(&claims(PeerMethod::Ping));
+    let request = Request::Echo.encode();
+    let tag = caller.open(session, &token, &request).await.unwrap();
+    bench.recall("quiet hours").await;
+    let farewell = async {
+        loop {
+            if let Some(heard) = caller.hear().await {
+                let reason = "quiet hours";
+                assert_eq!(heard, Datagram::Refused { session, reason });
+                break;
+            }
+        }
+    };
+    let farewell = tokio::time::timeout(Duration::from_secs(2), farewell);
+    farewell.await.expect("it hears why");
+    caller.say(&Datagram::Echo { tag, body: b"x" }).await;
+    assert_eq!(caller.hear().await, None);
+    let (_, outcome) = bench.other_end().await;
+    assert_eq!(outcome.error.as_deref(), Some("quiet hours"));
+}
+
+#[tokio::test]
+async fn trains_that_are_ended_say_why() {
+    let mut bench = Bench::new(Ok(())).await;
+    let token = format!("token={}", issue(&claims(PeerMethod::PacketTrains)));
+    // Twenty seconds of pauses.
+    let words = [
+        "host=127.0.0.1",
+        &token,
+        "iterations=20",
+        "delay=1000000000",
+    ];
+    let (outcome, ()) = tokio::join!(
+        bench.measure("packettrains_ma", 1, &words),
+        bench.recall("quiet hours")
+    );
+    assert_eq!(
+        outcome.error.as_deref(),
+        Some("the peer ended the session: quiet hours")
+    );
+    let (_, other) = bench.other_end().await;
+    assert_eq!(other.error.as_deref(), Some("quiet hours"));
+}
+
+#[tokio::test]
 async fn glimpse_check_37_a_session_without_a_flow_is_given_up_within_ten_seconds() {
     let mut bench = Bench::new(Ok(())).await;
     let mut control = TcpStream::connect(bench.address()).await.unwrap();
@@ -376,30 +529,28 @@ async fn trains_go_both_ways_and_both_ends_say_the_same() {
             &format!("direction={direction}"),
             "iterations=3",
             "train_length=20",
-            "rate_min=1000000",
-            "rate_max=2000000",
+            "rate_min=200000",
+            "rate_max=400000",
             "delay=1000000",
         ];
+        let begun = monotonic_ns();
         let outcome = bench.measure("packettrains_ma", seed, &words).await;
+        let taken = monotonic_ns() - begun;
         assert_eq!((outcome.ending, &outcome.error), (Ending::Done, &None));
         let (ask, other) = bench.other_end().await;
         assert_eq!(ask.method, "packettrains_mp");
         assert_eq!(other.probe_result, outcome.probe_result, "glimpse check 39");
         assert_eq!(number(&outcome, "packets_received"), 60);
         let result = &outcome.probe_result;
-        let sending: Vec<u64> = result["sending_bps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|rate| rate.as_u64().unwrap())
-            .collect();
-        // A machine that is busy otherwise may hold up the first or the last packet; unpaced, it would be a hundredfold.
-        for (rate, wanted) in sending.iter().zip([8_000_000_u64, 12_000_000, 16_000_000]) {
-            assert!(
-                (wanted / 8..wanted * 2).contains(rate),
-                "{direction}: {sending:?}"
-            );
-        }
+        let sending = result["sending_bps"].as_array().unwrap();
+        assert!(
+            sending.len() == 3 && sending.iter().all(Value::is_u64),
+            "{direction}: {sending:?}"
+        );
+        // Whatever else the machine does, no packet leaves before it is due: 19 intervals at 200, 300 and 400 kB/s. What
+        // rates come of that is tested in virtual time.
+        let paced_ns = 95_000_000 + 63_333_333 + 47_500_000;
+        assert!(taken > paced_ns, "{direction}: {taken} ns");
         assert_eq!(result["receiving_speed"].as_array().unwrap().len(), 3);
         assert_eq!(result["dispersion_ns"][0].as_array().unwrap().len(), 19);
         assert_eq!(result["measure_uuid"], ask.session.to_string());

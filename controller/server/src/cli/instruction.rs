@@ -144,24 +144,7 @@ impl Add {
         let admit = admission::additions(instructions.clone(), config.limits.clone(), now);
         let addition = store.add_instructions(new, admit).await?;
         store.close().await?;
-        let reach = match addition {
-            Addition::Added(reach) => reach,
-            Addition::Exists(id) => {
-                return Err(CliError::hinting(
-                    &format!("there is an instruction {id} already"),
-                    "agents remember what they have carried out: choose a new id",
-                ));
-            }
-            Addition::UnknownAgent(id) => {
-                return Err(CliError::hinting(
-                    &format!("there is no agent {id}, or it was revoked"),
-                    "glimpse-controller agent list names them all",
-                ));
-            }
-            Addition::Refused(refusal) => {
-                return Err(CliError::failed(format!("not admitted: {refusal}")));
-            }
-        };
+        let reach = reach(addition)?;
         let added: Vec<Added<'_>> = instructions
             .iter()
             .zip(reach)
@@ -181,6 +164,29 @@ impl Add {
         }
         Ok(())
     }
+}
+
+/// How many agents each of the instructions reaches that were to be added.
+///
+/// # Errors
+/// Why none of them was.
+pub(super) fn reach(addition: Addition) -> Result<Vec<u64>, CliError> {
+    match addition {
+        Addition::Added(reach) => Ok(reach),
+        Addition::Exists(id) => Err(CliError::hinting(
+            &format!("there is an instruction {id} already"),
+            "agents remember what they have carried out: choose a new id",
+        )),
+        Addition::UnknownAgent(id) => Err(unknown_agent(&id)),
+        Addition::Refused(refusal) => Err(CliError::failed(format!("not admitted: {refusal}"))),
+    }
+}
+
+pub(super) fn unknown_agent(id: &AgentId) -> CliError {
+    CliError::hinting(
+        &format!("there is no agent {id}, or it was revoked"),
+        "glimpse-controller agent list names them all",
+    )
 }
 
 #[derive(Serialize)]
@@ -312,5 +318,41 @@ impl Cancel {
         }
         writeln!(output.out, "Instruction {id} is taken back.")?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn why_nothing_was_added_is_said_with_what_helps() {
+        assert_eq!(reach(Addition::Added(vec![3, 0])).unwrap(), [3, 0]);
+        let id = InstructionId::new("i-1").unwrap();
+        let agent = AgentId::new("a-1").unwrap();
+        for (addition, said, helps) in [
+            (
+                Addition::Exists(id),
+                "there is an instruction i-1 already",
+                "choose a new id",
+            ),
+            (
+                Addition::UnknownAgent(agent),
+                "there is no agent a-1, or it was revoked",
+                "agent list",
+            ),
+            (
+                Addition::Refused("too often".into()),
+                "not admitted: too often",
+                "",
+            ),
+        ] {
+            let Err(CliError::Failed { message, hint }) = reach(addition) else {
+                panic!("{said}");
+            };
+            assert_eq!(message, said);
+            assert!(hint.contains(helps), "{hint}");
+        }
     }
 }

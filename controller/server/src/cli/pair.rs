@@ -1,6 +1,7 @@
 //! `pair add|results`.
 
 use super::agent::agent_id;
+use super::instruction::{reach, unknown_agent};
 use super::output::Output;
 use super::results::since;
 use super::{CliError, Place, open};
@@ -12,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
 use glimpse_model::token::PeerMethod;
-use glimpse_store::{Addition, Audience, Filter, NewInstruction, Store};
+use glimpse_store::{Audience, Filter, NewInstruction, Store};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -183,7 +184,7 @@ impl Add {
         let known = store.agent(&pairing.responder).await?;
         if known.is_none_or(|agent| agent.revoked.is_some()) {
             store.close().await?;
-            return Err(unknown(&pairing.responder));
+            return Err(unknown_agent(&pairing.responder));
         }
         let new = NewInstruction {
             id: instruction.id.clone(),
@@ -197,19 +198,7 @@ impl Add {
         let admit = admission::additions(vec![instruction.clone()], config.limits.clone(), now);
         let addition = store.add_instructions(vec![new], admit).await?;
         store.close().await?;
-        match addition {
-            Addition::Added(_) => {}
-            Addition::Exists(id) => {
-                return Err(CliError::hinting(
-                    &format!("there is an instruction {id} already"),
-                    "agents remember what they have carried out: choose a new id",
-                ));
-            }
-            Addition::UnknownAgent(id) => return Err(unknown(&id)),
-            Addition::Refused(refusal) => {
-                return Err(CliError::failed(format!("not admitted: {refusal}")));
-            }
-        }
+        reach(addition)?;
         let added = Added {
             id: &instruction.id,
             initiator: &pairing.initiator,
@@ -225,13 +214,6 @@ impl Add {
         )?;
         Ok(())
     }
-}
-
-fn unknown(id: &AgentId) -> CliError {
-    CliError::hinting(
-        &format!("there is no agent {id}, or it was revoked"),
-        "glimpse-controller agent list names them all",
-    )
 }
 
 #[derive(Serialize)]

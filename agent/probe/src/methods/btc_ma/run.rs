@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::options::{BtcOptions, CONNECT_LIMIT};
 use crate::context::Context;
-use crate::peer::bulk::{Account, exchange, hear, tell};
+use crate::peer::bulk::{Account, Unheard, exchange, hear, tell};
 use crate::peer::frame::{Frame, send};
 use crate::peer::{Direction, rates, session_id};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
         Ok(options) => options,
         Err(refused) => return Outcome::failed(refused.to_string(), ByteCount::default()),
     };
-    let address = match options.host.locate(options.family, context).await {
+    let address = match options.peer.host.locate(options.peer.family, context).await {
         Ok(address) => address,
         Err(reason) => return Outcome::failed(reason, ByteCount::default()),
     };
@@ -30,18 +30,17 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
         tally: Tally::limited(limit),
         meter: context.meter.clone(),
     };
-    let remote = SocketAddr::new(address, options.port);
+    let remote = SocketAddr::new(address, options.peer.port);
     let session = session_id(context.seed);
     let mut flows = Vec::new();
     let measured = measure(&options, context, remote, session, &account, &mut flows).await;
     account.show();
     Outcome {
-        ending: if measured.is_ok() {
-            Ending::Done
-        } else {
-            Ending::Failed
+        ending: match measured {
+            Ok(()) => Ending::Done,
+            Err(_) => rates::after_fault(&flows),
         },
-        probe_result: rates::probe_result(session, options.token.claims().id, address, &flows),
+        probe_result: rates::probe_result(session, options.peer.token.claims().id, address, &flows),
         error: measured.err(),
         bytes: context.meter.read(),
     }
@@ -59,7 +58,7 @@ async fn measure(
     let stream = connect(remote, context, account).await?;
     let mut control = CountedStream::new(stream, account.tally.clone());
     let start = Frame::Start {
-        token: options.token.as_str().to_owned(),
+        token: options.peer.token.as_str().to_owned(),
         session,
         plan: options.plan.clone(),
     };
@@ -68,6 +67,9 @@ async fn measure(
         Ok(Frame::Accepted { key, limits }) => (key, limits),
         Ok(Frame::Refused { reason }) => return Err(format!("the responder refuses: {reason}")),
         Ok(_) => return Err("the peer said what was not asked".to_owned()),
+        Err(Unheard::Garbage(words)) => {
+            return Err(format!("{remote} is not a GLIMPSE responder: {words}"));
+        }
         Err(error) => {
             return Err(format!("{error}: it may not know this token, or no longer"));
         }
@@ -93,7 +95,11 @@ async fn measure(
             account,
             context.seed,
         )
-        .await?;
+        .await
+        .map_err(|fault| match flows.len() {
+            0 => fault,
+            _ => format!("{}: {fault}", direction.as_str()),
+        })?;
         flows.push((direction, measured));
     }
     Ok(())

@@ -15,8 +15,8 @@ use hyper_util::rt::TokioIo;
 
 use super::Failure;
 use super::answer::{Answer, judge};
-use super::asking::Asking;
 use super::lookup::Exchange;
+use super::options::Asking;
 use super::stream::{connect, limit, secure};
 use crate::context::Context;
 

@@ -11,10 +11,11 @@ use glimpse_net::stream::Tally;
 use hickory_proto::rr::Name;
 
 use super::answer::Answer;
-use super::asking::{Asking, Transport};
+use super::options::{Asking, Transport};
 use super::server::SystemServers;
 use super::{Failure, datagram, query, stream};
 use crate::context::{Context, Meter};
+use crate::methods::tls::TlsFault;
 
 /// Where the system says which servers it asks.
 pub(crate) const SYSTEM_FILE: &str = "/etc/resolv.conf";
@@ -173,7 +174,7 @@ async fn once(
         }
     };
     exchange.request_bytes = query.len();
-    let (server, wait_ms) = (exchange.server, asking.timeout_ms);
+    let wait_ms = asking.timeout_ms;
     let notes = &mut exchange;
     let trying = async {
         match notes.transport {
@@ -188,15 +189,24 @@ async fn once(
         }
     };
     let tried = tokio::time::timeout(Duration::from_millis(u64::from(wait_ms)), trying).await;
-    exchange.result = tried.unwrap_or_else(|_| {
-        Err(match exchange.partial {
-            Some((come, whole)) => Failure::Closed(format!(
-                "no whole answer from {server} within {wait_ms} ms: {come} of {whole} bytes had come"
-            )),
-            None => Failure::Silent { server, wait_ms },
-        })
-    });
+    exchange.result = tried.unwrap_or_else(|_| Err(overdue(&exchange, asking)));
     exchange
+}
+
+/// What a try whose time is up was waiting for.
+fn overdue(exchange: &Exchange, asking: &Asking) -> Failure {
+    let (server, wait_ms) = (exchange.server, asking.timeout_ms);
+    let in_handshake = exchange.connect_ns.is_some() && exchange.tls_ns.is_none();
+    match (exchange.transport, exchange.partial) {
+        (_, Some((come, whole))) => Failure::Closed(format!(
+            "no whole answer from {server} within {wait_ms} ms: {come} of {whole} bytes had come"
+        )),
+        (Transport::Udp | Transport::Tcp, None) => Failure::Silent { server, wait_ms },
+        (_, None) if in_handshake => {
+            stream::no_session(asking, server, TlsFault::Slow(wait_ms.into()))
+        }
+        (_, None) => Failure::Silent { server, wait_ms },
+    }
 }
 
 /// The servers that a run may ask, about a name that is `local` or not by [`SystemServers::is_local`].
@@ -246,3 +256,6 @@ pub(crate) fn servers(
         Ok(admitted)
     }
 }
+
+#[cfg(test)]
+mod tests;

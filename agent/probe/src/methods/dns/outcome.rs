@@ -5,33 +5,33 @@ use glimpse_net::stamp::Clocking;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Edns, printable, rcode_name};
-use super::asking::Transport;
+use super::kinds;
 use super::lookup::Exchange;
+use super::options::Transport;
 use super::value::hexadecimal;
-use super::{Failure, kinds};
 
 const NS_PER_US: u64 = 1000;
 
-/// The outcome of exchanges: `more` are the members that the method adds. It failed when nothing was heard and nothing
-/// can have been: no server, no connection. Silence is a result.
+/// The outcome of exchanges: `more` are the members that the method adds. It is done when one of the questions was
+/// answered, whatever the answer says, and has failed when none was: of a query the answer is all there is to measure, so
+/// silence and a message cut short are none. `error` tells what is missing of each type.
 pub(crate) fn outcome(
     exchanges: &[Exchange],
     more: Map<String, Value>,
     bytes: ByteCount,
 ) -> Outcome {
-    let heard = exchanges.iter().any(|exchange| {
-        matches!(
-            exchange.result,
-            Ok(_) | Err(Failure::Silent { .. } | Failure::Closed(_))
-        )
-    });
+    let answered = exchanges.iter().any(|exchange| exchange.result.is_ok());
     let mut map = more;
     map.insert(
         "queries".to_owned(),
         exchanges.iter().map(figures).collect(),
     );
     Outcome {
-        ending: if heard { Ending::Done } else { Ending::Failed },
+        ending: if answered {
+            Ending::Done
+        } else {
+            Ending::Failed
+        },
         probe_result: map,
         error: errors(exchanges),
         bytes,

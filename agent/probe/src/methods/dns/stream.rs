@@ -9,7 +9,6 @@ use glimpse_net::packet::Family;
 use glimpse_net::stamp::monotonic_ns;
 use glimpse_net::stream::{CountedStream, LimitReached, Tally, is_limit};
 use rustls::client::Resumption;
-use rustls::{CertificateError, Error as TlsError};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,9 +17,11 @@ use tokio_rustls::client::TlsStream;
 
 use super::Failure;
 use super::answer::{Answer, judge};
-use super::asking::Asking;
+use super::framing::{self, Framed};
 use super::lookup::Exchange;
+use super::options::Asking;
 use crate::context::Context;
+use crate::methods::tls::{TlsError, TlsFault};
 
 /// Bytes read at a time.
 const CHUNK: usize = 4096;
@@ -118,29 +119,38 @@ pub(super) async fn secure(
     tally: &Tally,
     notes: &mut Exchange,
 ) -> Result<TlsStream<CountedStream>, Failure> {
-    let base = (context.tls)().map_err(Failure::Tls)?;
+    let base = (context.tls)().map_err(TlsError::Unavailable)?;
     let mut config = rustls::ClientConfig::clone(&base);
     // The next try must show the whole handshake again.
     config.resumption = Resumption::disabled();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    let name = asking
-        .tls_name
-        .clone()
-        .unwrap_or_else(|| ServerName::IpAddress(notes.server.ip().into()));
+    let name = certified(asking, notes.server);
     let started_ns = monotonic_ns();
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
         .map_err(|error| match limit(&error, tally) {
             Some(reached) => reached,
-            None => Failure::Tls(tls_words(&error)),
+            None => no_session(asking, notes.server, TlsFault::of(&error)),
         })?;
     notes.tls_ns = Some(monotonic_ns().saturating_sub(started_ns));
     Ok(stream)
 }
 
-/// Sends `query` and reads messages until one answers it.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+/// Whom the server's certificate must be of.
+fn certified(asking: &Asking, server: SocketAddr) -> ServerName<'static> {
+    let name = asking.tls_name.clone();
+    name.unwrap_or_else(|| ServerName::IpAddress(server.ip().into()))
+}
+
+/// There is no TLS session with the server, for this reason.
+pub(super) fn no_session(asking: &Asking, server: SocketAddr, fault: TlsFault) -> Failure {
+    let peer = certified(asking, server).to_str().into_owned();
+    TlsError::Peer { peer, fault }.into()
+}
+
+/// Sends `query` and reads messages until one answers it. How far the message under way has come is noted.
+pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     query: &[u8],
     tally: &Tally,
@@ -157,38 +167,44 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     sending
         .await
         .map_err(|error| broken(&error, server, tally))?;
-    let mut body = Vec::new();
+    let mut come = Vec::new();
+    let mut chunk = [0; CHUNK];
     loop {
-        let mut head = [0; 2];
-        stream
-            .read_exact(&mut head)
-            .await
-            .map_err(|error| broken(&error, server, tally))?;
-        let whole = usize::from(u16::from_be_bytes(head));
-        body.clear();
-        while body.len() < whole {
-            notes.partial = Some((body.len(), whole));
-            let mut chunk = [0; CHUNK];
-            let wanted = CHUNK.min(whole - body.len());
-            match stream.read(&mut chunk[..wanted]).await {
-                Ok(0) => {
-                    let come = body.len();
-                    return Err(Failure::Closed(format!(
-                        "{server} closed the connection after {come} of the {whole} bytes that it announced"
-                    )));
+        let (missing, announced) = match framing::next(&come) {
+            Framed::Whole { message, used } => {
+                let ended_ns = monotonic_ns();
+                if let Some(answer) = judge(query, message) {
+                    notes.query_ns = Some(ended_ns.saturating_sub(started_ns));
+                    notes.response_bytes = Some(message.len());
+                    return Ok(answer);
                 }
-                Ok(read) => body.extend_from_slice(&chunk[..read]),
-                Err(error) => return Err(broken(&error, server, tally)),
+                notes.mismatched += 1;
+                come.drain(..used);
+                continue;
             }
+            Framed::Partial { missing, announced } => (missing, announced),
+        };
+        notes.partial = announced.map(|whole| (come.len() - framing::LENGTH, whole));
+        let wanted = CHUNK.min(missing);
+        match stream.read(&mut chunk[..wanted]).await {
+            Ok(read) if read > 0 => come.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Err(broken(&error, server, tally));
+            }
+            // By FIN or, of TLS, without its farewell.
+            Ok(_) | Err(_) => return Err(Failure::Closed(cut(server, &come, notes.partial))),
         }
-        let ended_ns = monotonic_ns();
-        notes.partial = None;
-        if let Some(answer) = judge(query, &body) {
-            notes.query_ns = Some(ended_ns.saturating_sub(started_ns));
-            notes.response_bytes = Some(whole);
-            return Ok(answer);
-        }
-        notes.mismatched += 1;
+    }
+}
+
+/// What the end of a connection has left unsaid.
+fn cut(server: SocketAddr, come: &[u8], partial: Option<(usize, usize)>) -> String {
+    match partial {
+        Some((come, whole)) => format!(
+            "{server} closed the connection after {come} of the {whole} bytes that it announced"
+        ),
+        None if come.is_empty() => format!("{server} closed the connection without an answer"),
+        None => format!("{server} closed the connection within the length of an answer"),
     }
 }
 
@@ -198,12 +214,12 @@ fn broken(error: &io::Error, server: SocketAddr, tally: &Tally) -> Failure {
     }
     if error
         .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<TlsError>)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
     {
-        return Failure::Tls(tls_words(error));
+        let (peer, fault) = (server.ip().to_string(), TlsFault::of(error));
+        return TlsError::Peer { peer, fault }.into();
     }
     Failure::Closed(match error.kind() {
-        io::ErrorKind::UnexpectedEof => format!("{server} closed the connection without an answer"),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             format!("{server} reset the connection")
         }
@@ -218,42 +234,4 @@ pub(super) fn limit(error: &(dyn std::error::Error + 'static), tally: &Tally) ->
         }
         .into()
     })
-}
-
-/// Why there is no TLS, by kind.
-fn tls_words(error: &io::Error) -> String {
-    let inside = error
-        .get_ref()
-        .and_then(|inside| inside.downcast_ref::<TlsError>());
-    let words = match inside {
-        Some(TlsError::InvalidCertificate(error)) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate has expired"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate is not valid yet"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the certificate is for another name"
-            }
-            CertificateError::UnknownIssuer => "the certificate is of an unknown issuer",
-            CertificateError::BadSignature => "the signature of the certificate is wrong",
-            CertificateError::Revoked => "the certificate was revoked",
-            other => return format!("bad certificate: {other:?}"),
-        },
-        Some(TlsError::AlertReceived(alert)) => {
-            return format!("the server ended it with alert {alert:?}");
-        }
-        Some(TlsError::InvalidMessage(_)) => "the server does not speak it",
-        Some(TlsError::PeerIncompatible(_)) => "no version or cipher in common",
-        Some(other) => return other.to_string(),
-        None => match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the server closed the connection during the handshake",
-            io::ErrorKind::ConnectionReset => {
-                "the server reset the connection during the handshake"
-            }
-            _ => return error.to_string(),
-        },
-    };
-    words.to_owned()
 }

@@ -6,8 +6,8 @@ use glimpse_model::options::{OptionSpec, Options};
 use glimpse_model::read::Refused;
 use hickory_proto::rr::Name;
 
-use crate::methods::dns::asking::{self, Asking};
 use crate::methods::dns::kinds::{self, number};
+use crate::methods::dns::options::{Asking, asking_options};
 use crate::methods::dns::query;
 use crate::resolve::{HOST_LIMIT, Host};
 
@@ -15,7 +15,7 @@ use crate::resolve::{HOST_LIMIT, Host};
 const KIND_LIMIT: usize = 16;
 
 /// The table of options.
-pub(super) const OPTIONS: &[OptionSpec] = &[
+pub(super) const OPTIONS: &[OptionSpec] = asking_options![
     OptionSpec::text("host", HOST_LIMIT, "name to look up; . for the root"),
     OptionSpec::optional_text(
         "type",
@@ -29,20 +29,6 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         255,
         "several types, such as A,AAAA,MX, each asked for by itself; instead of type",
     ),
-    asking::DNS_SERVER,
-    asking::TRANSPORT,
-    asking::TLS_NAME,
-    #[cfg(feature = "doh")]
-    asking::HTTP_PATH,
-    #[cfg(feature = "doh")]
-    asking::HTTP_METHOD,
-    asking::TIMEOUT,
-    asking::RETRIES,
-    asking::EDNS_SIZE,
-    asking::DNSSEC,
-    asking::NSID,
-    asking::RECURSION,
-    asking::TCP_RETRY,
 ];
 
 /// The options as values.

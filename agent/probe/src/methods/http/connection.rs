@@ -16,16 +16,18 @@ use glimpse_net::stream::{CountedStream, LimitReached, Tally};
 use glimpse_net::tcp::{TcpInfo, congestion_control, set_congestion_control, tcp_info};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::error::{HttpError, TlsFault};
+use super::error::HttpError;
 use super::head::Head;
 use super::url::{Scheme, Url};
+pub use super::wire::Wire;
 use crate::context::Context;
+use crate::methods::tls::{TlsError, TlsFault};
 use crate::resolve::{FamilyChoice, Host};
 
 /// How long a connection, a TLS handshake, and the head of an answer may each take.
@@ -77,13 +79,13 @@ impl Origin {
         let tls = match url.scheme {
             Scheme::Http => None,
             Scheme::Https => {
-                let roots = (context.tls)().map_err(HttpError::NoTls)?;
+                let roots = (context.tls)().map_err(TlsError::Unavailable)?;
                 let mut config = ClientConfig::clone(&roots);
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 let name = match &url.host {
                     Host::Address(address) => ServerName::IpAddress((*address).into()),
                     Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
-                        .map_err(|error| HttpError::NoTls(error.to_string()))?,
+                        .map_err(|error| TlsError::Unavailable(error.to_string()))?,
                 };
                 Some(Tls {
                     config: Arc::new(config),
@@ -119,6 +121,22 @@ impl Origin {
         }
     }
 
+    /// Bytes that all connections to it may still use.
+    pub(super) fn room(&self) -> u64 {
+        self.tally.room()
+    }
+
+    /// Bytes that all connections to it may use.
+    pub(super) fn limit(&self) -> u64 {
+        self.tally.limit()
+    }
+
+    /// That there are none left.
+    pub(super) fn out_of_room(&self) -> HttpError {
+        let limit = self.tally.limit();
+        HttpError::Limit(LimitReached { limit }.to_string())
+    }
+
     /// Connects, with a read buffer of `buffer` bytes. `source_port` 0 is an ephemeral one.
     pub async fn connect(&self, source_port: u16, buffer: usize) -> Result<Connection, HttpError> {
         let family = Family::from(self.address.ip());
@@ -126,8 +144,7 @@ impl Origin {
         if tally.room()
             < CountedStream::opening_bytes(family).max(SYNS * packet_bytes(family, TCP_SYN))
         {
-            let limit = tally.limit();
-            return Err(HttpError::Limit(LimitReached { limit }.to_string()));
+            return Err(self.out_of_room());
         }
         let begun = monotonic_ns();
         let failed = |reason: String| HttpError::Connect {
@@ -195,10 +212,8 @@ impl Origin {
             },
             Err(_) => TlsFault::Slow(millis(PHASE_LIMIT)),
         };
-        Err(HttpError::Tls {
-            host: self.url.host_text(),
-            fault,
-        })
+        let peer = self.url.host_text();
+        Err(TlsError::Peer { peer, fault }.into())
     }
 
     /// The first lines of a request, up to where its own fields follow.
@@ -380,82 +395,6 @@ impl Connection {
 
     /// The version of TLS in the words of RFC 8446 and its kin; `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        let Wire::Tls(stream) = &self.wire else {
-            return None;
-        };
-        Some(match stream.get_ref().1.protocol_version()? {
-            rustls::ProtocolVersion::TLSv1_3 => "1.3",
-            rustls::ProtocolVersion::TLSv1_2 => "1.2",
-            _ => "unknown",
-        })
-    }
-}
-
-/// TCP, with or without TLS above it.
-pub enum Wire {
-    /// Without.
-    Plain(CountedStream),
-    /// With.
-    Tls(Box<TlsStream<CountedStream>>),
-}
-
-impl Wire {
-    fn counted(&self) -> &CountedStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-        }
-    }
-
-    /// Reads into nowhere; over TLS, into `room`, since it has to be decrypted.
-    fn poll_discard(&mut self, wakes: &mut Wakes<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => stream.poll_discard(wakes, room),
-            Self::Tls(stream) => {
-                let mut room = ReadBuf::new(room);
-                let read = Pin::new(stream).poll_read(wakes, &mut room);
-                read.map_ok(|()| room.filled().len())
-            }
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        wakes: &mut Wakes<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(wakes, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(wakes, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        wakes: &mut Wakes<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(wakes, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(wakes, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, wakes: &mut Wakes<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(wakes),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(wakes),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, wakes: &mut Wakes<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(wakes),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(wakes),
-        }
+        self.wire.tls_version()
     }
 }

@@ -60,6 +60,7 @@ async fn answer(
             HttpError::Status(head.status)
         });
     }
+    thread.answered = true;
     let mut body = Body::new(head.framing);
     loop {
         let taken = body.take(connection.rest(), |_| ())?;

@@ -62,6 +62,11 @@ impl Order {
         (BUFFERS / usize::from(self.threads.max(1))).min(BUFFER)
     }
 
+    /// What all connections keep back of their bytes when each would keep `each`: a quarter at most.
+    pub(super) fn kept_back(&self, each: u64) -> u64 {
+        (each * u64::from(self.threads)).min(self.origin.limit() / 4)
+    }
+
     /// The target of request `number` of connection `thread`.
     pub(super) fn target(&self, thread: u16, number: u32) -> String {
         let url = &self.origin.url;
@@ -79,7 +84,7 @@ impl Order {
 pub(crate) struct Thread {
     /// Its bytes in time.
     pub(crate) lane: Lane,
-    /// Why it ended before its time.
+    /// Why it ended before its time, or brought no answer in it.
     pub(crate) fault: Option<HttpError>,
     /// When it ended.
     pub(crate) ended_ns: u64,
@@ -93,6 +98,8 @@ pub(crate) struct Thread {
     pub(crate) first_byte_ns: Option<u64>,
     /// Status of the latest answer.
     pub(crate) status: Option<u16>,
+    /// Whether an answer was good.
+    pub(crate) answered: bool,
     /// By which algorithm our side avoids congestion.
     pub(crate) congestion_control: Option<String>,
     /// Requests made.
@@ -103,6 +110,8 @@ pub(crate) struct Thread {
     pub(crate) min_rtt_us: Option<u32>,
     /// Bytes that the server says it has received.
     pub(crate) server_bytes: Option<u64>,
+    /// Whether it ended because its bytes were used up.
+    at_limit: bool,
 }
 
 impl Thread {
@@ -116,11 +125,13 @@ impl Thread {
             tls_version: connection.tls_version(),
             first_byte_ns: None,
             status: None,
+            answered: false,
             congestion_control: connection.congestion_control(),
             requests: 0,
             retransmits: None,
             min_rtt_us: None,
             server_bytes: None,
+            at_limit: false,
         }
     }
 
@@ -147,8 +158,9 @@ impl Thread {
         self.min_rtt_us = trips.into_iter().flatten().min();
     }
 
-    fn ended_at_limit(&self) -> bool {
-        matches!(self.fault, Some(HttpError::Limit(_)))
+    /// Whether content that was to be acknowledged within the measured time was not.
+    fn is_stuck(&self) -> bool {
+        self.status.is_none() && self.lane.rates(self.ended_ns).avg == Some(0)
     }
 }
 
@@ -265,7 +277,7 @@ pub(crate) async fn transfer(
         direction,
         span,
         ended_ns: last.unwrap_or(span.start_ns),
-        at_limit: threads.iter().any(Thread::ended_at_limit),
+        at_limit: threads.iter().any(|thread| thread.at_limit),
         threads,
         unmade,
     })
@@ -322,27 +334,35 @@ async fn one(
         }
     };
     thread.ended_ns = monotonic_ns();
+    let waited_ms = thread.ended_ns.saturating_sub(span.start_ns) / 1_000_000;
     match ended {
-        Ok(Err(fault)) => thread.fault = Some(fault),
+        Ok(Err(fault)) => {
+            thread.at_limit = matches!(fault, HttpError::Limit(_));
+            thread.fault = Some(fault);
+        }
         Err(_) if thread.status.is_none() && post.is_none() => {
-            let waited = thread.ended_ns.saturating_sub(span.start_ns) / 1_000_000;
-            thread.fault = Some(HttpError::Silent(waited));
+            thread.fault = Some(HttpError::Silent(waited_ms));
         }
         Ok(Ok(())) | Err(_) => {}
     }
     if let Some(connection) = &mut current {
         if let Some(mut post) = post {
-            let finished = match thread.fault {
-                None => post.finish(connection, &mut thread).await,
-                Some(HttpError::Limit(_)) => {
-                    post.settle(connection, &mut thread).await;
-                    thread.ended_ns = monotonic_ns();
-                    Ok(())
+            if thread.at_limit {
+                let left = span.end_ns().saturating_sub(thread.ended_ns);
+                let settling = post.settle(connection, &mut thread);
+                // What is left of the measured time is all there is for acknowledgements to count.
+                let _ = timeout(Duration::from_nanos(left), settling).await;
+                thread.ended_ns = monotonic_ns();
+            }
+            if thread.fault.is_none() || thread.at_limit {
+                match post.finish(connection, &mut thread).await {
+                    Ok(()) if thread.is_stuck() => {
+                        thread.fault = Some(HttpError::Silent(waited_ms));
+                    }
+                    // Of the limit it is known already.
+                    Ok(()) | Err(HttpError::Limit(_)) => {}
+                    Err(fault) => thread.fault = Some(fault),
                 }
-                Some(_) => Ok(()),
-            };
-            if let Err(fault) = finished {
-                thread.fault = Some(fault);
             }
         }
         thread.leave(connection);

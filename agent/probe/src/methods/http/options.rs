@@ -7,6 +7,7 @@ use glimpse_model::options::{OptionSpec, Options};
 use glimpse_model::read::Refused;
 
 use super::connection::PHASE_LIMIT;
+use super::upload::ANSWER_WAIT;
 use super::url::{URL_LIMIT, Url};
 use crate::resolve::{FamilyChoice, RESOLVE_LIMIT};
 
@@ -170,7 +171,7 @@ pub(crate) fn tally_limit(bytes: u64, threads: u16) -> u64 {
 pub(crate) fn way_limit(redirects: u32) -> Duration {
     // A server without HEAD is asked twice.
     let asked = RESOLVE_LIMIT + PHASE_LIMIT * 6;
-    asked * (redirects + 1) + PHASE_LIMIT * 4 + PHASE_LIMIT * 4
+    asked * (redirects + 1) + PHASE_LIMIT * 4 + PHASE_LIMIT * 3 + ANSWER_WAIT
 }
 
 pub(crate) fn url(options: &Options, name: &str) -> Result<Url, Refused> {

@@ -6,6 +6,7 @@ use glimpse_model::outcome::{ByteCount, Ending, Outcome};
 use serde_json::{Map, Value};
 
 use super::connection::Origin;
+use super::error::HttpError;
 use super::load::{Direction, Thread, Transfer};
 use super::slots::bits_per_second;
 
@@ -42,7 +43,7 @@ pub(crate) fn faults(transfer: &Transfer) -> Option<String> {
         .filter_map(|thread| thread.fault.as_ref());
     let mut told: Vec<(String, u32)> = Vec::new();
     for fault in all.chain(&transfer.unmade) {
-        if matches!(fault, super::error::HttpError::Limit(_)) {
+        if matches!(fault, HttpError::Limit(_)) {
             continue;
         }
         let fault = fault.to_string();
@@ -72,40 +73,39 @@ pub(crate) fn stopped(transfer: &Transfer) -> &'static str {
     }
 }
 
-/// The outcome of a download or upload. It has failed when no byte of an answer, or no acknowledgement, ever came.
+/// The outcome of a download or upload. It is done when one of its connections was answered, be it not to the end, and has
+/// failed when none was; `error` tells what is missing.
 pub(crate) fn outcome(
     origin: &Origin,
     redirected_from: &[String],
     transfer: Transfer,
     bytes: ByteCount,
 ) -> Outcome {
+    let answered = is_answered(&transfer);
     let error = faults(&transfer);
-    let any = transfer
-        .threads
-        .iter()
-        .any(|thread| thread.lane.total() > 0);
-    let failed = !any
-        || (error.is_some()
-            && transfer
-                .threads
-                .iter()
-                .all(|thread| !has_answered(&transfer, thread)));
     Outcome {
-        ending: if failed { Ending::Failed } else { Ending::Done },
-        error,
+        error: error.or_else(|| (!answered).then(|| HttpError::Nothing.to_string())),
+        ending: if answered {
+            Ending::Done
+        } else {
+            Ending::Failed
+        },
         probe_result: figures(origin, redirected_from, transfer),
         bytes,
     }
 }
 
-/// Whether there was something to measure: a good answer, or content on its way to one.
-fn has_answered(transfer: &Transfer, thread: &Thread) -> bool {
-    if let Some(status) = thread.status {
-        return (200..=299).contains(&status);
-    }
-    // An upload is answered at its end.
-    let rate = thread.lane.rates(transfer.ended_ns).avg;
-    transfer.direction != Direction::Down && rate.is_some_and(|rate| rate > 0)
+/// Whether a connection of the transfer was answered: by a good status or, of an upload whose body was still under way when
+/// its time or its bytes ended, by acknowledgements. A server that has all of a body and never says so has not answered,
+/// whatever its system has acknowledged.
+pub(crate) fn is_answered(transfer: &Transfer) -> bool {
+    transfer.threads.iter().any(|thread| {
+        let under_way = transfer.direction != Direction::Down
+            && thread.status.is_none()
+            && matches!(thread.fault, None | Some(HttpError::Limit(_)))
+            && thread.lane.total() > 0;
+        thread.answered || under_way
+    })
 }
 
 /// By which algorithm our side, when it sends, avoids congestion.

@@ -230,6 +230,11 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
                 .await
                 .is_ok()
         }
+        "/mute" => {
+            sink(stream, head, buffer, received).await;
+            sleep(Duration::from_mins(1)).await;
+            false
+        }
         "/full" => {
             say("HTTP/1.1 413 Too much\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
             let mut rest = vec![0; 65536];

@@ -26,6 +26,13 @@ const CHUNKS: usize = 16;
 const SAMPLE_EVERY: Duration = Duration::from_millis(25);
 /// So many times without news, and no more is expected.
 const SETTLED: u32 = 20;
+/// What each connection keeps back of the bytes allowed, so that its chunk under way and its body can be ended and the
+/// server be heard; of few bytes no more than a quarter is kept back by all together.
+const END_BYTES: u64 = 32 * 1024;
+/// Bytes that are not worth a segment any more.
+const LEAST_ROOM: u64 = 2048;
+/// How long an answer is waited for while the line still carries what it is to answer.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Longest answer that is looked at, in bytes.
 const ANSWER_LIMIT: usize = 4096;
 /// Members of a JSON answer in which servers say what they received, in the order of trust.
@@ -144,7 +151,7 @@ impl Post {
             self.answer = Answer::default();
             self.acknowledged = Acknowledged::begin(connection);
             connection.send(request.as_bytes()).await?;
-            let keep = self.write(connection, &mut ticks, thread).await?;
+            let keep = self.write(order, connection, &mut ticks, thread).await?;
             self.acknowledged
                 .sample(connection, self.sending.sent, thread);
             if !keep {
@@ -156,6 +163,7 @@ impl Post {
     /// One body out and its answer in; whether the connection can be used again.
     async fn write(
         &mut self,
+        order: &Order,
         connection: &mut Connection,
         ticks: &mut Interval,
         thread: &mut Thread,
@@ -165,6 +173,10 @@ impl Post {
             if next.is_empty() {
                 return self.confirm(connection, thread).await;
             }
+            let next = match self.room(order) {
+                Some(room) => &next[..next.len().min(room)],
+                None => return Err(order.origin.out_of_room()),
+            };
             tokio::select! {
                 event = poll_fn(|wakes| poll_both(connection, next, wakes)) => match event? {
                     Event::Wrote(bytes) => self.sending.sent += bytes as u64,
@@ -178,27 +190,52 @@ impl Post {
         }
     }
 
-    /// Waits for the answer to a body that is out; whether the connection can be used again.
+    /// How much of a body may be sent at once; `None` when a chunked one has to be ended. One of a length cannot be.
+    fn room(&self, order: &Order) -> Option<usize> {
+        if self.body_bytes > 0 {
+            return Some(usize::MAX);
+        }
+        let room = order
+            .origin
+            .room()
+            .saturating_sub(order.kept_back(END_BYTES));
+        // Headers and acknowledgements need some as well; half is enough for them.
+        (room >= LEAST_ROOM).then(|| usize::try_from(room / 2).unwrap_or(usize::MAX))
+    }
+
+    /// Waits for the answer to a body that is out; whether the connection can be used again. The server has [`PHASE_LIMIT`]
+    /// from the latest acknowledgement: what is still on its way cannot be answered.
     async fn confirm(
         &mut self,
         connection: &mut Connection,
         thread: &mut Thread,
     ) -> Result<bool, HttpError> {
         let sent_ns = monotonic_ns();
-        let waiting = async {
-            while !self.answer.is_done() {
-                match poll_fn(|wakes| poll_both(connection, &[], wakes)).await? {
+        let patience = sleep(ANSWER_WAIT);
+        tokio::pin!(patience);
+        let mut ticks = interval(SAMPLE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut acknowledged, mut news_ns) = (Acknowledged::of(connection, 0), sent_ns);
+        while !self.answer.is_done() {
+            tokio::select! {
+                event = poll_fn(|wakes| poll_both(connection, &[], wakes)) => match event? {
                     Event::Came(0) => return self.answer.closed(thread).map(|()| false),
                     Event::Came(_) => self.answer.take(connection, Some(sent_ns), thread)?,
                     Event::Wrote(_) => {}
+                },
+                _ = ticks.tick() => {
+                    let (now, now_ns) = (Acknowledged::of(connection, 0), monotonic_ns());
+                    if now > acknowledged {
+                        (acknowledged, news_ns) = (now, now_ns);
+                    } else if Duration::from_nanos(now_ns.saturating_sub(news_ns)) >= PHASE_LIMIT {
+                        return Err(HttpError::Silent(millis(PHASE_LIMIT)));
+                    }
                 }
+                // The line is slow, and the server not to blame.
+                () = &mut patience => return Ok(false),
             }
-            Ok(self.answer.keep_alive())
-        };
-        match timeout(PHASE_LIMIT, waiting).await {
-            Ok(result) => result,
-            Err(_) => Err(HttpError::Silent(millis(PHASE_LIMIT))),
         }
+        Ok(self.answer.keep_alive())
     }
 
     /// No more may be sent: what was is waited for until its acknowledgements come no more.
@@ -334,6 +371,7 @@ impl Answer {
             if !(200..=299).contains(&head.status) {
                 return Err(HttpError::Status(head.status));
             }
+            thread.answered = true;
             let body = Body::new(head.framing);
             self.head = Some((head, body));
         }
@@ -388,62 +426,4 @@ pub fn received(text: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-    use proptest::prelude::*;
-
-    use super::super::head::Framing;
-    use super::*;
-
-    #[test]
-    fn what_servers_say_they_received_is_read() {
-        assert_eq!(received(br#"{"ok": true, "bytes": 7}"#), Some(7));
-        assert_eq!(received(br#"{"bytes": 7, "received_bytes": 8}"#), Some(8));
-        for text in [
-            "",
-            "7",
-            "[]",
-            r#"{"bytes": "7"}"#,
-            r#"{"bytes": -7}"#,
-            "<html>",
-        ] {
-            assert_eq!(received(text.as_bytes()), None, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn wherever_the_sending_stops_the_chunks_end_well(steps in proptest::collection::vec(1..300_000_usize, 1..20)) {
-            let content = Content::new(7);
-            let mut sending = Sending::default();
-            let mut out = Vec::new();
-            for step in steps {
-                let next = sending.next(&content);
-                let part = &next[..next.len().min(step)];
-                out.extend_from_slice(part);
-                sending.sent += part.len() as u64;
-            }
-            out.extend_from_slice(sending.rest_of_chunk(&content));
-            out.extend_from_slice(b"0\r\n\r\n");
-            let mut body = Body::new(Framing::Chunked);
-            prop_assert_eq!(body.take(&out, |_| ()), Ok(out.len()));
-            prop_assert!(body.is_done());
-            prop_assert_eq!(body.received() % CHUNK as u64, 0);
-        }
-
-        #[test]
-        fn a_body_of_a_length_has_that_length(length in 1..2_000_000_u64, step in 1..300_000_usize) {
-            let content = Content::new(7);
-            let mut sending = Sending { announced: Some(length), sent: 0 };
-            loop {
-                let next = sending.next(&content);
-                if next.is_empty() {
-                    break;
-                }
-                sending.sent += next.len().min(step) as u64;
-            }
-            prop_assert_eq!(sending.sent, length);
-        }
-    }
-}
+mod tests;

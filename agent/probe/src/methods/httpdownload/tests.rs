@@ -535,11 +535,23 @@ async fn tls_is_spoken_timed_and_its_faults_are_told_by_kind() {
         assert_eq!(outcome.ending, Ending::Failed);
         assert_eq!(text(&outcome), format!("tls with speed.example: {error}"));
     }
-    let plain = Server::start().await;
-    let outcome = measure_in(&trusting(&authority), json!({"url": url(&plain, "/")})).await;
-    assert!(
-        text(&outcome).starts_with("tls with speed.example: "),
-        "{outcome:?}"
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = plain.local_addr().unwrap().port();
+    let refusing = async {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = plain.accept().await.unwrap();
+        let text = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        stream.write_all(text).await.unwrap();
+        let _ = stream.read(&mut [0; 2048]).await;
+    };
+    let (context, given) = (
+        trusting(&authority),
+        json!({"url": format!("https://speed.example:{port}/")}),
+    );
+    let (outcome, ()) = tokio::join!(measure_in(&context, given), refusing);
+    assert_eq!(
+        text(&outcome),
+        "tls with speed.example: the answer is not tls"
     );
     let given = json!({"url": url(&good, "/to/http:!!speed.example!"), "redirects": 5});
     let outcome = measure_in(&trusting(&authority), given).await;

@@ -131,6 +131,17 @@ async fn servers_that_refuse_or_say_nothing_are_told() {
         "{outcome:?}"
     );
     assert_eq!(outcome.ending, Ending::Failed);
+    // It takes all there is, and never says a word.
+    let outcome = measure(json!({"url": server.url("/mute"), "max_bytes": 3_000_000})).await;
+    assert_eq!(
+        (outcome.ending, text(&outcome)),
+        (Ending::Failed, "the server did not answer within 5000 ms")
+    );
+    assert_eq!(outcome.probe_result["stopped"], "byte_limit");
+    assert!(
+        server.received() > 1_000_000,
+        "the content was not to blame"
+    );
     // It takes what its buffers hold, and never says a word.
     let outcome = measure(json!({"url": server.url("/silent")})).await;
     assert!(
@@ -139,6 +150,17 @@ async fn servers_that_refuse_or_say_nothing_are_told() {
     );
     assert_eq!(outcome.ending, Ending::Failed);
     assert_eq!(outcome.probe_result["bandwidth_bps_avg"], 0);
+}
+
+#[tokio::test]
+async fn bodies_of_a_length_that_are_not_taken_have_failed() {
+    let server = Server::start().await;
+    let outcome = measure(json!({"url": server.url("/silent"), "body_bytes": 900_000_000})).await;
+    assert!(
+        text(&outcome).starts_with("the server did not answer within "),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.ending, Ending::Failed);
 }
 
 #[tokio::test]
@@ -153,6 +175,8 @@ async fn the_byte_limit_holds_for_uploads_too() {
     );
     assert_eq!(outcome.probe_result["stopped"], "byte_limit");
     assert!(server.received() > 1_000_000 && server.received() < 3_000_000);
+    // The bodies were ended within the limit, so that the server could say so.
+    assert_eq!(outcome.probe_result["http_status"], 200);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::machine::{Quantiles, Samples};
 use crate::methods::http::load::Transfer;
-use crate::methods::http::outcome::{average, congestion_control, faults, is_ok, stopped};
+use crate::methods::http::outcome::{
+    average, congestion_control, faults, is_answered, is_ok, stopped,
+};
 
 /// What a phase came to.
 pub(super) struct Loaded {
@@ -14,11 +16,16 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Whether the line was loaded and round trips were taken meanwhile.
+    /// Whether there is something to tell of it: the line was loaded by transfers that were answered, and round trips were
+    /// taken meanwhile, be it in vain. A run without such a phase has failed; with one, `error` tells of the others.
     pub(super) fn has_figures(&self) -> bool {
+        let loaded = |transfer: &Result<Transfer, String>| {
+            transfer.as_ref().is_ok_and(|transfer| {
+                is_answered(transfer) && average(transfer).is_some_and(|rate| rate > 0)
+            })
+        };
         let transfers = [&self.down, &self.up];
-        let mut asked = transfers.into_iter().flatten();
-        self.samples.sent > 0 && asked.all(|transfer| matches!(transfer, Ok(transfer) if average(transfer).is_some_and(|rate| rate > 0)))
+        self.samples.sent > 0 && transfers.into_iter().flatten().all(loaded)
     }
 
     /// What went wrong in it.

@@ -127,6 +127,19 @@ async fn a_load_that_fails_or_runs_out_of_bytes_says_so() {
     );
 }
 
+#[tokio::test]
+async fn a_load_that_is_never_answered_has_failed() {
+    let server = Server::start().await;
+    let outcome = measure(json!({"url": server.url("/slow"), "probe": "tcp", "threads": 1})).await;
+    assert_eq!(outcome.ending, Ending::Failed);
+    let error = outcome.error.unwrap();
+    assert!(
+        error.starts_with("down: download: the server did not answer within "),
+        "{error}"
+    );
+    assert!(outcome.probe_result["down"]["sent"].as_u64().unwrap() > 0);
+}
+
 #[test]
 fn options_are_read_with_their_bounds() {
     for (given, error) in [

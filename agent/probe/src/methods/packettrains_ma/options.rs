@@ -5,38 +5,23 @@ use std::time::Duration;
 
 use glimpse_model::options::{OptionSpec, Options};
 use glimpse_model::read::Refused;
-use glimpse_model::token::{MAX_LEN, PeerMethod, Token};
+use glimpse_model::token::PeerMethod;
 
-use crate::peer::plan::{TrainPlan, fits};
-use crate::peer::{Direction, Limits, PORT, SILENCE};
-use crate::resolve::{FamilyChoice, HOST_LIMIT, Host, RESOLVE_LIMIT};
+use crate::peer::options::{FAMILY_OPTION, HOST_OPTION, PORT_OPTION, Peer, TOKEN_OPTION, number};
+use crate::peer::plan::TrainPlan;
+use crate::peer::{Direction, SILENCE};
+use crate::resolve::RESOLVE_LIMIT;
 
 /// Handshake, start and clean-up.
 const SLACK: Duration = Duration::from_secs(8);
 
 const DIRECTIONS: &[Cow<'static, str>] = &[Cow::Borrowed("up"), Cow::Borrowed("down")];
-const FAMILIES: &[Cow<'static, str>] = &[
-    Cow::Borrowed("any"),
-    Cow::Borrowed("ipv4"),
-    Cow::Borrowed("ipv6"),
-];
 
 /// The table of options, with the original client's defaults.
 pub(super) const OPTIONS: &[OptionSpec] = &[
-    OptionSpec::text("host", HOST_LIMIT, "name or address of the other agent"),
-    OptionSpec::integer(
-        "port",
-        0,
-        0,
-        65535,
-        "",
-        "port of the other agent's responder; 0 means 5105",
-    ),
-    OptionSpec::text(
-        "token",
-        MAX_LEN,
-        "the controller's leave for this measurement",
-    ),
+    HOST_OPTION,
+    PORT_OPTION,
+    TOKEN_OPTION,
     OptionSpec::choice(
         "direction",
         DIRECTIONS,
@@ -90,26 +75,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "ns",
         "time from one train to the next",
     ),
-    OptionSpec::choice(
-        "family",
-        FAMILIES,
-        "which version of the internet protocol is used",
-    ),
+    FAMILY_OPTION,
 ];
 
 /// The options as values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrainOptions {
-    /// The other agent.
-    pub host: Host,
-    /// Its responder's port.
-    pub port: u16,
-    /// Leave to measure.
-    pub token: Token,
+    /// The other agent, and the leave to measure with it.
+    pub peer: Peer,
     /// What is to be done, as far as the token allows.
     pub plan: TrainPlan,
-    /// Which addresses may be used.
-    pub family: FamilyChoice,
 }
 
 impl TrainOptions {
@@ -119,10 +94,7 @@ impl TrainOptions {
     /// [`Refused`] with the option's name: no host name, a token that cannot be read or is for another method or allows
     /// too little, too many packets, more than ten minutes.
     pub fn read(options: &Options) -> Result<Self, Refused> {
-        let host = Host::parse(options.text("host"))
-            .map_err(|error| Refused::new("host", error.to_string()))?;
-        let token = Token::parse(options.text("token"))?;
-        fits(token.claims(), PeerMethod::PacketTrains)?;
+        let peer = Peer::read(options, PeerMethod::PacketTrains)?;
         let plan = TrainPlan {
             direction: if options.text("direction") == "down" {
                 Direction::Down
@@ -138,19 +110,10 @@ impl TrainOptions {
         };
         plan.check()?;
         Ok(Self {
-            host,
-            port: Some(number(options, "port")?)
-                .filter(|&port| port != 0)
-                .unwrap_or(PORT),
             plan: plan
-                .within(&Limits::of(token.claims()))
+                .within(&peer.limits())
                 .map_err(|reason| Refused::new("token", reason))?,
-            token,
-            family: match options.text("family") {
-                "ipv4" => FamilyChoice::Ipv4,
-                "ipv6" => FamilyChoice::Ipv6,
-                _ => FamilyChoice::Any,
-            },
+            peer,
         })
     }
 
@@ -158,9 +121,4 @@ impl TrainOptions {
     pub fn longest_run(&self) -> Duration {
         RESOLVE_LIMIT + SILENCE + self.plan.longest() + SLACK
     }
-}
-
-/// The option as a number of the wanted width; the table's bounds make it fit.
-fn number<T: TryFrom<i64>>(options: &Options, name: &str) -> Result<T, Refused> {
-    T::try_from(options.integer(name)).map_err(|_| Refused::new(name, "is out of range"))
 }

@@ -12,7 +12,7 @@ use glimpse_net::stream::Tally;
 
 use super::options::TrainOptions;
 use crate::context::Context;
-use crate::peer::datagram::parse;
+use crate::peer::datagram::{Datagram, parse};
 use crate::peer::opening::{Opened, Opening};
 use crate::peer::plan::{Request, TrainPlan};
 use crate::peer::report::Train;
@@ -30,11 +30,11 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
         Ok(options) => options,
         Err(refused) => return Outcome::failed(refused.to_string(), ByteCount::default()),
     };
-    let address = match options.host.locate(options.family, context).await {
+    let address = match options.peer.host.locate(options.peer.family, context).await {
         Ok(address) => address,
         Err(reason) => return Outcome::failed(reason, ByteCount::default()),
     };
-    let remote = SocketAddr::new(address, options.port);
+    let remote = SocketAddr::new(address, options.peer.port);
     let socket = match ProbeSocket::udp(remote, 0, TTL) {
         Ok(socket) => socket,
         Err(error) => return Outcome::failed(error.to_string(), ByteCount::default()),
@@ -51,7 +51,7 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
         context,
         buffer: vec![0; BUFFER],
     };
-    let token = options.token.claims().id;
+    let token = options.peer.token.claims().id;
     let ended = line.measure(&options, session).await;
     let bytes = line.show();
     match ended {
@@ -102,7 +102,7 @@ impl Line<'_> {
         let mut trains = Session::new(&plan, opened.tag, true, self.family, tally, seed);
         loop {
             while let Some(event) = self.take()? {
-                self.tell(&event, &mut trains)?;
+                self.tell(&event, session, &mut trains)?;
             }
             let socket = &mut self.socket;
             let next = trains.advance(|bytes| socket.send(bytes));
@@ -123,14 +123,19 @@ impl Line<'_> {
             if let Ok(event) = tokio::time::timeout(time, self.socket.next(&mut self.buffer)).await
             {
                 let event = event.map_err(|error| error.to_string())?;
-                self.tell(&event, &mut trains)?;
+                self.tell(&event, session, &mut trains)?;
             }
         }
     }
 
     async fn open(&mut self, options: &TrainOptions, session: MeasureId) -> Result<Opened, String> {
         let request = Request::Trains(options.plan.clone()).encode();
-        let mut opening = Opening::new(session, options.token.as_str(), request, monotonic_ns());
+        let mut opening = Opening::new(
+            session,
+            options.peer.token.as_str(),
+            request,
+            monotonic_ns(),
+        );
         let mut out = Vec::new();
         loop {
             match opening.poll(monotonic_ns(), &mut out) {
@@ -176,16 +181,22 @@ impl Line<'_> {
         taken.map_err(|error| error.to_string())
     }
 
-    fn tell(&self, event: &Event, trains: &mut Session) -> Result<(), String> {
+    fn tell(&self, event: &Event, session: MeasureId, trains: &mut Session) -> Result<(), String> {
         let bytes = &self.buffer[..event.length];
         match event.kind {
-            EventKind::Received { .. } => {
-                if let Ok(datagram) = parse(bytes)
-                    && datagram.tag() == Some(trains.tag())
-                {
+            EventKind::Received { .. } => match parse(bytes) {
+                Ok(datagram) if datagram.tag() == Some(trains.tag()) => {
                     trains.heard(&datagram, event.whole_length, event.stamp)?;
                 }
-            }
+                Ok(Datagram::Refused {
+                    session: ended,
+                    reason,
+                }) if ended == session => {
+                    let reason = glimpse_model::read::printable(reason);
+                    return Err(format!("the peer ended the session: {reason}"));
+                }
+                _ => {}
+            },
             EventKind::Transmitted => {
                 if let Some(kernel_ns) = event.stamp.kernel_ns {
                     trains.transmitted(bytes, kernel_ns);

@@ -25,7 +25,7 @@ pub(super) fn identifier(seed: u64) -> u16 {
 }
 
 /// Whether the text has the form of our payloads.
-pub(super) fn is_ours(text: &[u8]) -> bool {
+pub fn is_ours(text: &[u8]) -> bool {
     text.ends_with(SUFFIX)
 }
 

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use self::output::Report;
+pub use self::output::Report;
 use super::options::{PingOptions, SYSTEM_MESSAGE};
 use super::outcome::{Figures, outcome};
 use super::run::within;

@@ -6,29 +6,17 @@ use std::time::Duration;
 use glimpse_model::options::{OptionSpec, Options};
 use glimpse_model::read::Refused;
 
-use crate::methods::dns::asking::{self, Asking};
+use crate::methods::dns::options::{Asking, asking_options};
 
 /// Longest text of an address, in bytes.
 const ADDRESS_LIMIT: usize = 45;
 
 /// The table of options.
-pub(super) const OPTIONS: &[OptionSpec] = &[
-    OptionSpec::text("ip", ADDRESS_LIMIT, "address whose name is looked up"),
-    asking::DNS_SERVER,
-    asking::TRANSPORT,
-    asking::TLS_NAME,
-    #[cfg(feature = "doh")]
-    asking::HTTP_PATH,
-    #[cfg(feature = "doh")]
-    asking::HTTP_METHOD,
-    asking::TIMEOUT,
-    asking::RETRIES,
-    asking::EDNS_SIZE,
-    asking::DNSSEC,
-    asking::NSID,
-    asking::RECURSION,
-    asking::TCP_RETRY,
-];
+pub(super) const OPTIONS: &[OptionSpec] = asking_options![OptionSpec::text(
+    "ip",
+    ADDRESS_LIMIT,
+    "address whose name is looked up"
+),];
 
 /// The options as values.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
@@ -35,7 +36,7 @@ const AGENT: &str = concat!("Linux UPnP/1.1 glimpse/", env!("CARGO_PKG_VERSION")
 
 /// Why an exchange gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub enum FetchError {
     /// The context does not admit the address.
     #[error("{0}")]
     Refused(String),
@@ -125,9 +126,14 @@ impl Fetcher {
         let request = request.map_err(FetchError::Path)?;
         let stream = self.connect(location.address).await?;
         let local = stream.stream().local_addr().map_err(FetchError::Connect)?;
+        let wanted = Wanted {
+            limit,
+            statuses,
+            allowance: self.stage.limit(),
+        };
         let found = timeout(
             ANSWER_LIMIT,
-            self.converse(stream, request, limit, statuses),
+            converse(stream, request, &wanted, || self.show()),
         )
         .await;
         self.show();
@@ -172,64 +178,6 @@ impl Fetcher {
         Err(failed)
     }
 
-    async fn converse(
-        &self,
-        stream: CountedStream,
-        request: Request<Full<Bytes>>,
-        limit: usize,
-        statuses: &[StatusCode],
-    ) -> Result<Vec<u8>, FetchError> {
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEAD_LIMIT)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.broken(&error))?;
-        let answer = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| self.broken(&error))?;
-            if !statuses.contains(&response.status()) {
-                return Err(FetchError::Status(response.status().as_u16()));
-            }
-            let mut body = response.into_body();
-            let mut document = Vec::new();
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|error| self.broken(&error))?;
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
-                if document.len() + data.len() > limit {
-                    return Err(FetchError::TooLong(limit));
-                }
-                document.extend_from_slice(&data);
-                self.show();
-            }
-            Ok(document)
-        };
-        // The connection is driven here, so that it ends with this future.
-        tokio::pin!(answer, connection);
-        tokio::select! {
-            biased;
-            document = &mut answer => document,
-            ended = &mut connection => match ended {
-                Err(error) => Err(self.broken(&error)),
-                Ok(()) => answer.await,
-            },
-        }
-    }
-
-    fn broken(&self, error: &hyper::Error) -> FetchError {
-        if is_limit(error) {
-            return FetchError::Limit(self.stage.limit());
-        }
-        let mut cause: &dyn Error = error;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        FetchError::Broken(cause.to_string())
-    }
-
     fn show(&self) {
         let mut counter = self.total.read();
         counter.add(&self.stage.read());
@@ -244,10 +192,139 @@ impl Drop for Fetcher {
     }
 }
 
+/// What an answer may be.
+struct Wanted<'a> {
+    /// Longest document, in bytes.
+    limit: usize,
+    statuses: &'a [StatusCode],
+    /// Bytes that the stream may use, for words.
+    allowance: u64,
+}
+
+/// The answer to a request for the description at `location` that comes on `stream`, bounded in bytes as on a socket; the
+/// caller bounds the time.
+///
+/// # Errors
+/// [`FetchError`].
+pub async fn read_description(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    location: &Location,
+) -> Result<Vec<u8>, FetchError> {
+    let request = request(location).method(Method::GET).body(Full::default());
+    let wanted = Wanted {
+        limit: DESCRIPTION_LIMIT,
+        statuses: &[StatusCode::OK],
+        allowance: u64::MAX,
+    };
+    converse(stream, request.map_err(FetchError::Path)?, &wanted, || ()).await
+}
+
+/// One request and its answer; `came` is called as it grows.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+    wanted: &Wanted<'_>,
+    came: impl Fn(),
+) -> Result<Vec<u8>, FetchError> {
+    let broken = |error: &hyper::Error| broken(error, wanted.allowance);
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_LIMIT)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(&error))?;
+    let answer = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| broken(&error))?;
+        if !wanted.statuses.contains(&response.status()) {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let mut body = response.into_body();
+        let mut document = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| broken(&error))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if document.len() + data.len() > wanted.limit {
+                return Err(FetchError::TooLong(wanted.limit));
+            }
+            document.extend_from_slice(&data);
+            came();
+        }
+        Ok(document)
+    };
+    // The connection is driven here, so that it ends with this future.
+    tokio::pin!(answer, connection);
+    tokio::select! {
+        biased;
+        document = &mut answer => document,
+        ended = &mut connection => match ended {
+            Err(error) => Err(broken(&error)),
+            Ok(()) => answer.await,
+        },
+    }
+}
+
+fn broken(error: &hyper::Error, allowance: u64) -> FetchError {
+    if is_limit(error) {
+        return FetchError::Limit(allowance);
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    FetchError::Broken(cause.to_string())
+}
+
 fn request(location: &Location) -> http::request::Builder {
     Request::builder()
         .uri(location.path.as_str())
         .header(HOST, location.host_port())
         .header(USER_AGENT, AGENT)
         .header(CONNECTION, "close")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    async fn read(answer: &[u8]) -> Result<Vec<u8>, FetchError> {
+        let from = SocketAddr::from(([192, 0, 2, 1], 1900));
+        let location = Location::parse("http://192.0.2.1:5000/d.xml", from).unwrap();
+        let (ours, mut theirs) = duplex(4096);
+        let serving = async {
+            let mut heard = [0; 1024];
+            let length = theirs.read(&mut heard).await.unwrap();
+            assert!(heard[..length].starts_with(b"GET /d.xml HTTP/1.1\r\n"));
+            // Whoever has heard enough closes.
+            let _ = theirs.write_all(answer).await;
+            let _ = theirs.shutdown().await;
+        };
+        tokio::join!(read_description(ours, &location), serving).0
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_from_any_stream_and_bounded() {
+        let good = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<a/>";
+        assert_eq!(read(good).await.unwrap(), b"<a/>");
+        let mut long = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        long.resize(DESCRIPTION_LIMIT + 100, b'x');
+        let headless = vec![b'x'; 20_000];
+        for (answer, words) in [
+            (long.as_slice(), "sends more than 262144 bytes"),
+            (b"HTTP/1.1 302 Go\r\n\r\n", "answered with http status 302"),
+            (b"\x01garbage\r\n\r\n", "no http answer: "),
+            (&good[..good.len() - 1], "no http answer: "),
+            (headless.as_slice(), "no http answer: "),
+        ] {
+            let told = read(answer).await.unwrap_err().to_string();
+            assert!(told.starts_with(words), "{told} instead of {words}");
+        }
+    }
 }

@@ -149,6 +149,40 @@ fn both_ends_know_the_same_and_read_the_bottleneck() {
 }
 
 #[test]
+fn every_packet_leaves_when_it_is_due_and_lateness_is_not_passed_on() {
+    let plan = TrainPlan {
+        train_length: 20,
+        rate_max: 300_000,
+        ..TrainPlan::default()
+    };
+    let due = |sequence| LEAD_NS + plan.due_ns(0, sequence);
+    for held_up in [None, Some(7)] {
+        let mut sender = Sender::new(plan.clone(), TAG, 0);
+        let (mut now, mut out, mut left) = (LEAD_NS, Vec::new(), Vec::new());
+        loop {
+            match sender.poll(now, &mut out) {
+                Step::Packet { sequence, .. } => {
+                    if held_up == Some(sequence) {
+                        now = due(sequence + 3) + 1;
+                    }
+                    left.push(now);
+                    sender.sent(Stamp::monotonic(now));
+                }
+                Step::Pace(until) => now = until,
+                _ => break,
+            }
+        }
+        let expected: Vec<u64> = (0..20)
+            .map(|sequence| match held_up {
+                Some(first) if (first..=first + 3).contains(&sequence) => due(first + 3) + 1,
+                _ => due(sequence),
+            })
+            .collect();
+        assert_eq!(left, expected);
+    }
+}
+
+#[test]
 fn losses_and_repetitions_on_the_way_are_got_over() {
     let plan = TrainPlan {
         iterations: 4,

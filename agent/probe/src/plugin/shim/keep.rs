@@ -16,6 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use super::{CODES, ENTER, INPUT_LIMIT, LATE, Order, SIGNALS, UNWANTED, enter};
+use crate::plugin::Account;
 
 /// How long to wait for what was killed before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -126,6 +127,34 @@ fn reap(plug_in: Pid) -> Reaped {
     }
 }
 
+/// Ends what a keeper that was killed has left: this process, its nearest ancestor that takes in orphans, has become
+/// their parent. Only the plug-in user's are meant; false when some cannot be killed.
+pub(in crate::plugin) async fn end_orphans(account: Account) -> bool {
+    for _ in 0..LOOKS {
+        let mut any = false;
+        for child in children() {
+            let status = fs::read_to_string(format!("/proc/{child}/status"));
+            if status.is_ok_and(|status| user(&status) == Some(account.uid)) {
+                any = true;
+                // Dead already is as good; until it is reaped its number cannot be another's.
+                let _ = kill(child, Signal::SIGKILL);
+                let _ = waitpid(child, Some(WaitPidFlag::WNOHANG));
+            }
+        }
+        if !any {
+            return true;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    false
+}
+
+/// The real user in `/proc/PID/status`.
+fn user(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Kills child after child until there is none: what a killed one leaves becomes a child of this process. Only children
 /// are killed by their number, for until they are reaped it cannot be another's.
 async fn end_all(order: &Order, deaths: &mut Stream) {
@@ -191,5 +220,12 @@ mod tests {
         assert_eq!(parent("12 (sleep) S 7 12 12 0"), Some(7));
         assert_eq!(parent("12 (a) S 9 (b)) R 7 12 12 0"), Some(7));
         assert_eq!(parent("12 (sleep"), None);
+    }
+
+    #[test]
+    fn the_user_is_the_real_one() {
+        let status = "Name:\tUid: 7\nUmask:\t0022\nUid:\t1001\t0\t0\t0\nGid:\t5\t5\t5\t5\n";
+        assert_eq!(user(status), Some(1001));
+        assert_eq!(user("Name:\tsleep\n"), None);
     }
 }

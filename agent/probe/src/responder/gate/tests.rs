@@ -101,29 +101,15 @@ fn a_session_opens_once_and_a_token_so_many() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded_and_not_given_up_for_newcomers() {
-    let mut gate = gate();
-    let with = |number, expires| Claims {
-        id: id(number),
-        expires,
-        ..claims()
-    };
-    for number in 0..TOKENS as u64 {
-        assert_eq!(gate.enter(&with(number, at(20)), id(1), at(15)), Ok(()));
-    }
-    let newcomer = with(1 << 40, at(40));
-    assert_eq!(gate.enter(&newcomer, id(1), at(15)), Err(Reason::Throttled));
-    assert_eq!(
-        gate.enter(&with(0, at(20)), id(1), at(15)),
-        Err(Reason::Replayed),
-        "those that are there are still known"
-    );
-    assert_eq!(
-        gate.enter(&newcomer, id(1), at(20)),
-        Ok(()),
-        "they have expired"
-    );
-    assert_eq!(gate.used.len(), 1);
+fn another_gate_with_the_same_memory_knows_what_was_opened() {
+    let (memory, token) = (Memory::default(), issue(&claims()));
+    let gate = || gate().remembering(memory.clone());
+    let check = |session| gate().check(&token, PeerMethod::Btc, session, at(15), 0);
+    let claims = check(id(1)).unwrap();
+    assert_eq!(gate().enter(&claims, id(1), at(15)), Ok(()));
+    assert_eq!(check(id(1)), Err(Reason::Replayed));
+    assert_eq!(gate().enter(&claims, id(2), at(15)), Ok(()));
+    assert_eq!(check(id(3)), Err(Reason::Exhausted));
 }
 
 #[test]

@@ -9,22 +9,22 @@ const FAULT_LENGTH: usize = 120;
 
 /// The figures of one output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Report {
+pub struct Report {
     /// Packets sent; `None` without the closing line, that is when the program did not come to its end.
-    pub(super) sent: Option<u32>,
+    pub sent: Option<u32>,
     /// Packets answered by the closing line.
     answered: Option<u32>,
     /// Sequence number and nanoseconds of each first answer, by number.
-    pub(super) trips: Vec<(u32, u64)>,
+    pub trips: Vec<(u32, u64)>,
     /// Second answers.
-    pub(super) duplicates: u32,
+    pub duplicates: u32,
     /// ICMP errors in the program's words, and how often.
-    pub(super) faults: Vec<(String, u32)>,
+    pub faults: Vec<(String, u32)>,
 }
 
 impl Report {
     /// Reads an output as far as it goes.
-    pub(super) fn read(text: &str) -> Self {
+    pub fn read(text: &str) -> Self {
         let mut report = Self::default();
         for line in text.lines() {
             if line.contains(" bytes from ") {
@@ -45,7 +45,7 @@ impl Report {
     }
 
     /// Packets answered: by the closing line, else by the answers seen.
-    pub(super) fn received(&self) -> u32 {
+    pub fn received(&self) -> u32 {
         self.answered
             .unwrap_or_else(|| u32::try_from(self.trips.len()).unwrap_or(u32::MAX))
     }

@@ -1,4 +1,4 @@
-//! The options that both methods have, and what a run with them can cost.
+//! The options that `dnslookup` and `reversednslookup` share, and what a run with them can cost.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -103,6 +103,30 @@ pub(crate) const TCP_RETRY: OptionSpec = OptionSpec::boolean(
     true,
     "ask again over TCP when an answer by UDP was truncated",
 );
+
+/// The options that both methods share, as a table; `own` are those that one has alone, which come first.
+macro_rules! asking_options {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            $crate::methods::dns::options::DNS_SERVER,
+            $crate::methods::dns::options::TRANSPORT,
+            $crate::methods::dns::options::TLS_NAME,
+            #[cfg(feature = "doh")]
+            $crate::methods::dns::options::HTTP_PATH,
+            #[cfg(feature = "doh")]
+            $crate::methods::dns::options::HTTP_METHOD,
+            $crate::methods::dns::options::TIMEOUT,
+            $crate::methods::dns::options::RETRIES,
+            $crate::methods::dns::options::EDNS_SIZE,
+            $crate::methods::dns::options::DNSSEC,
+            $crate::methods::dns::options::NSID,
+            $crate::methods::dns::options::RECURSION,
+            $crate::methods::dns::options::TCP_RETRY,
+        ]
+    };
+}
+pub(crate) use asking_options;
 
 /// How a query travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
