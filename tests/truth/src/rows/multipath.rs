@@ -68,7 +68,7 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     for name in BALANCED {
         rows.push(misses(name, scale.of(200, 1000))?);
     }
-    rows.extend(packets(lab, scale.of(3, 20))?);
+    rows.extend(packets(lab, scale.of(3, 10))?);
     Ok(rows)
 }
 

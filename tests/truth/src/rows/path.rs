@@ -61,7 +61,7 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
         .map(|&(kind, theirs)| paths(&traces, kind, theirs))
         .collect();
     for per_second in scale.of(&[20][..], &[20, 100]) {
-        let rounds = scale.of(2, 9);
+        let rounds = scale.of(2, 5);
         rows.extend(super::again(scale, || {
             time::rows(lab, *per_second, rounds)
         })?);

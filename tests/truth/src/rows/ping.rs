@@ -51,7 +51,7 @@ impl Means {
 pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for trip_ms in [5_u32, 20, 100] {
-        let rounds = scale.of(10, 200);
+        let rounds = scale.of(10, 60);
         rows.extend(super::again(scale, || compare(lab, trip_ms, rounds))?);
     }
     rows.extend(super::again(scale, || peer::rows(lab, scale))?);

@@ -125,7 +125,7 @@ impl<'a> Bench<'a> {
     /// Through a token bucket of `mbps`, which lets `truth` Mbit/s of payload through.
     fn beside_truth(&self, kind: Kind, (mbps, truth): (u32, f64), scale: Scale) -> Result<Row> {
         let mut series = Series::default();
-        for _ in 0..scale.of(1, 5) {
+        for _ in 0..scale.of(1, 3) {
             let measured_ms = scale.of(SHAPED_QUICK_MS, SHAPED_MS);
             series.0.push(self.ours(kind, measured_ms)?);
         }
@@ -233,7 +233,7 @@ fn unshaped(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let bench = Bench::new(lab, Line::direct()?)?;
     let mut rows = Vec::new();
     for kind in KINDS {
-        let rounds = scale.of(2, 15);
+        let rounds = scale.of(2, 7);
         rows.extend(super::again(scale, || bench.beside_theirs(kind, rounds))?);
     }
     Ok(rows)

@@ -294,6 +294,13 @@ impl Machine {
                 }
                 return u32::try_from(index).ok();
             }
+            // It was given up because this process was late, not the answer.
+            State::Lost if stamped && at.since(&sent).0 <= self.pace.timeout_ns => {
+                packet.state = state;
+                packet.unsure = unsure;
+                self.tally.received += 1;
+                return u32::try_from(index).ok();
+            }
             State::Waiting | State::Lost => self.tally.late += 1,
             State::Answered(_) | State::Untimed => self.tally.duplicates += 1,
         }

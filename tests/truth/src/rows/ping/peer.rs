@@ -53,7 +53,7 @@ pub(super) fn rows(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     line::set(emulated.far(), "net/ipv4/icmp_ratelimit", "0")?;
     let server = serve(Some(emulated.far()), target)?;
     let [mut udp, mut irtt]: [Means; 2] = Default::default();
-    for _ in 0..scale.of(10, 100) {
+    for _ in 0..scale.of(10, 50) {
         ours(
             lab,
             emulated.namespace(),
