@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// Every cluster's PID is this and a number from 1.
 pub const CLUSTER_PREFIX: &str = "MSMNT-CL";
 
 /// How targets become clusters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Clusters {
     /// Every target is a cluster. The published ones are numbered in order: IPv4 addresses, IPv6
     /// addresses, then names.
@@ -33,7 +35,7 @@ impl Clusters {
 }
 
 /// A cluster before it has a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ClusterKey {
     /// Index into the operator's list.
     Entry(usize),
@@ -42,7 +44,7 @@ pub(crate) enum ClusterKey {
 }
 
 /// A target in comparable form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Target {
     Address(IpAddr),
     Name(String),

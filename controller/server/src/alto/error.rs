@@ -9,6 +9,9 @@ pub enum AltoError {
     /// The window has no length.
     #[error("{0}")]
     Window(#[from] glimpse_aggregate::WindowError),
+    /// What was published before does not allow it.
+    #[error("{0}")]
+    Refused(#[from] glimpse_aggregate::Refused),
     /// A name is none that ALTO allows.
     #[error("{0}")]
     Name(#[from] glimpse_alto::NameError),

@@ -4,7 +4,8 @@ use super::AltoError;
 use crate::config::Alto;
 use crate::document::compress;
 use glimpse_aggregate::{
-    AGGREGATION, DelayMethod, Observations, PingRow, Public, Statistic, Window,
+    AGGREGATION, DelayMethod, Facts, Labels, Ledger, Metric, PingKind, Public, Row, Rules,
+    Statistic, Trust, Window,
 };
 use glimpse_alto::{
     Anonymity, Content, Cost, CostMap, NetworkMap, PidName, Prefix, Provenance, Publication,
@@ -12,6 +13,7 @@ use glimpse_alto::{
 };
 use glimpse_model::time::Timestamp;
 use glimpse_store::{Rows, Store};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -76,32 +78,57 @@ fn aggregate(
             None
         }
     });
-    let observations =
-        Observations::collect(stored.filter_map(row), window, METHOD, &config.clusters);
-    match fault {
-        Some(error) => Err(error.into()),
-        None => Ok(observations.publish(config.k, &[Statistic::Median])),
+    let mut ledger = Ledger::default();
+    let mut observations = ledger.observe(window, i64::MAX, &config.clusters, Trust::default())?;
+    let mut values = Vec::new();
+    for stored in stored {
+        // A row whose type is not known could be of either family and counts for none.
+        let kind = stored
+            .ping_type
+            .as_deref()
+            .and_then(|t| t.parse::<PingKind>().ok());
+        if kind.is_none_or(|kind| kind.method() != METHOD) {
+            continue;
+        }
+        values.clear();
+        values.extend(stored.rtts_us.iter().copied().map(u64::from));
+        observations.add(&row(&stored, &values));
     }
+    if let Some(error) = fault {
+        return Err(error.into());
+    }
+    let rules = Rules {
+        k: config.k,
+        statistics: BTreeMap::from([(Metric::DelayRt, vec![Statistic::Median])]),
+        ..Rules::default()
+    };
+    Ok(ledger.release(observations, &rules)?)
 }
 
-/// A row whose type is not known could be of either family and counts for none.
-fn row(stored: glimpse_store::PingRow) -> Option<PingRow> {
-    Some(PingRow {
-        kind: stored.ping_type?.parse().ok()?,
-        subscriber: stored.agent,
-        isp: stored.isp,
-        region: stored.region,
-        target: stored.target,
-        rtt_us: stored.rtts_us,
+fn row<'a>(stored: &'a glimpse_store::PingRow, values: &'a [u64]) -> Row<'a> {
+    Row {
+        subscriber: &stored.agent,
+        labels: Labels {
+            isp: stored.isp.as_deref(),
+            region: stored.region.as_deref(),
+            ..Labels::default()
+        },
+        metric: Metric::DelayRt,
+        target: &stored.target,
+        values,
         start_us: stored.start.as_micros(),
-        trusted: !stored.clock_suspect,
-    })
+        received_us: stored.start.as_micros(),
+        facts: Facts {
+            clock_suspect: stored.clock_suspect,
+            ..Facts::default()
+        },
+    }
 }
 
 fn publish(public: &Public) -> Result<Publication, AltoError> {
     let total = PidName::total();
     let mut groups = Vec::new();
-    for place in public.places().map(PidName::new) {
+    for place in public.places().iter().map(|place| PidName::new(&place.pid)) {
         let place = place?;
         if place != total {
             groups.push((place, Vec::new()));
@@ -116,9 +143,9 @@ fn publish(public: &Public) -> Result<Publication, AltoError> {
         groups.push((PidName::new(&cluster.pid)?, prefixes));
     }
     let mut cells = Vec::new();
-    for (source, destination, cell) in public.cells() {
+    for (source, destination, cell) in public.cells(Metric::DelayRt) {
         if let Some(median_us) = cell.value(Statistic::Median) {
-            let pair = (PidName::new(source)?, PidName::new(destination)?);
+            let pair = (PidName::new(&source.pid)?, PidName::new(destination)?);
             cells.push((pair.0, pair.1, Cost::new(median_us)));
         }
     }
@@ -132,8 +159,8 @@ fn publish(public: &Public) -> Result<Publication, AltoError> {
             window_end_us: public.window().end_us(),
             aggregation: AGGREGATION.to_owned(),
             method: METHOD.name().to_owned(),
-            samples: public.samples() as u64,
-            subscribers: public.subscribers() as u64,
+            samples: public.samples(Metric::DelayRt),
+            subscribers: public.subscribers(Metric::DelayRt) as u64,
             newest_us: public.newest_us(),
             anonymity: if k.is_lab() {
                 Anonymity::Lab
