@@ -37,7 +37,12 @@ const TABLE: &[Row] = &[
         true,
         &["glimpse-yang", "glimpse-model"],
     ),
-    row("glimpse-restconf", "agent/restconf", true, &[]),
+    row(
+        "glimpse-restconf",
+        "agent/restconf",
+        true,
+        &["glimpse-yang"],
+    ),
     row("glimpse-net", "agent/net", false, &[]),
     row(
         "glimpse-probe",

@@ -1,6 +1,7 @@
 //! The one function that lets instructions pass, [`Tally::admit`]: whatever asks agents to send packets
 //! is judged there by what the whole fleet would then send to each target. New instructions come to it
-//! by [`additions`], agents that enrol after an instruction was given by [`newcomers`].
+//! by [`additions`], agents that enrol after an instruction was given by [`newcomers`], what agents are to
+//! send by their own configuration (RFC 8194) by [`loads`].
 //!
 //! Pure: what stands, the limits and the moment are arguments.
 
@@ -11,7 +12,7 @@ mod opt_out;
 mod tests;
 
 pub use demand::{Load, Target};
-pub use judge::{additions, newcomers, stored};
+pub use judge::{additions, loads, newcomers, stored};
 pub use opt_out::OptOuts;
 
 use demand::Demand;
@@ -91,6 +92,15 @@ impl Tally {
     pub fn add(&mut self, load: &Load<'_>, now: Timestamp) {
         for (target, demand) in load.demands(now) {
             self.total.entry(target).or_default().add(demand);
+        }
+    }
+
+    /// Counts what stands no more.
+    pub fn remove(&mut self, load: &Load<'_>, now: Timestamp) {
+        for (target, demand) in load.demands(now) {
+            if let Some(total) = self.total.get_mut(&target) {
+                total.remove(demand);
+            }
         }
     }
 

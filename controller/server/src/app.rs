@@ -4,6 +4,8 @@
 //!  Running ─┬─ agent listener ─▶ enrolment, supervisor, repository
 //!           ├─ ALTO listener  ─▶ alto
 //!           ├─ admin listener ─▶ admin
+//!           ├─ RESTCONF listener ─▶ restconf, for operators          (where configured)
+//!           ├─ call home ─▶ connections of agents, what waits for them  (where configured)
 //!           ├─ revocations: follows the database, so that the command line revokes a running server's agents
 //!           ├─ publication: computes every interval
 //!           ├─ withheld instructions: given as soon as the limits leave room
@@ -12,19 +14,22 @@
 
 use crate::admin::Metrics;
 use crate::caller::Shares;
+use crate::callhome::{CallHome, Connections, Times};
 use crate::config::Config;
 use crate::error::Problem;
-use crate::listener::{Bounds, Gate, Listener, Transport};
+use crate::listener::{Gate, Listener};
 use crate::pki::{
-    Lifetimes, Pki, PkiError, Revocations, Revoked, ServerIdentity, SharedConfig, agent_listener,
-    public_listener, random_serial, shared as shared_config,
+    Lifetimes, Pins, Pki, PkiError, Revocations, Revoked, ServerIdentity, SharedClientConfig,
+    SharedConfig, agent_listener, call_home, operator_listener, public_listener, random_serial,
+    shared as shared_config,
 };
 use crate::repository::Repository;
 use crate::supervisor::Seen;
-use crate::{admin, admission, alto, clock, enrolment, repository, supervisor};
-use arc_swap::ArcSwapOption;
+use crate::{admin, admission, alto, clock, enrolment, repository, restconf, supervisor};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::Router;
 use axum::http::StatusCode;
+use bound::Bound;
 use glimpse_model::time::Timestamp;
 use glimpse_store::{Error as StoreError, Options, Sqlite, Store};
 use std::net::SocketAddr;
@@ -34,6 +39,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+mod bound;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +96,9 @@ pub struct Shared {
     pub(crate) polls: Shares,
     pub(crate) publication: ArcSwapOption<alto::Published>,
     pub(crate) stop: watch::Receiver<bool>,
+    /// Agents that have called home.
+    pub connections: Connections,
+    pub(crate) started: Timestamp,
     clock: Clock,
 }
 
@@ -120,6 +129,8 @@ impl Shared {
             polls: Shares::default(),
             publication: ArcSwapOption::empty(),
             stop,
+            connections: Connections::default(),
+            started: clock(),
             clock,
         })
     }
@@ -150,6 +161,7 @@ pub fn agent_router(shared: Arc<Shared>) -> Router {
         .merge(enrolment::routes())
         .merge(supervisor::routes())
         .merge(repository::routes())
+        .merge(restconf::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -157,6 +169,15 @@ pub fn agent_router(shared: Arc<Shared>) -> Router {
                 "this path does not take this method",
             )
         })
+        .with_state(shared)
+}
+
+/// Everything that operators call, and the collector for agents that know no other address.
+pub fn restconf_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(restconf::routes())
+        .merge(restconf::agent_routes())
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .with_state(shared)
 }
 
@@ -179,6 +200,10 @@ pub struct Running {
     pub alto: SocketAddr,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
+    /// Where operators use RESTCONF, if anywhere.
+    pub restconf: Option<SocketAddr>,
+    /// Where agents call home, if anywhere.
+    pub callhome: Option<SocketAddr>,
     store: Arc<Sqlite>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -209,36 +234,15 @@ impl Running {
             path: config.database.clone(),
             source,
         })?);
-        let certificates = Certificates {
-            for_agents: shared_config(agent_listener(&pki, &identity, &revocations)?),
-            for_all: shared_config(public_listener(&identity)?),
-            identity,
-            revocations: revocations.clone(),
-        };
+        let certificates = Certificates::new(&pki, identity, revocations.clone(), &config)?;
         let gate = Gate {
             revocations: revocations.clone(),
             now: Arc::new(|| clock::seconds(clock::now())),
+            pins: Arc::clone(&certificates.pins),
         };
-        let bind = async |listener, address, transport| {
-            let bounds = Bounds {
-                drain: DRAIN,
-                ..Bounds::default()
-            };
-            Listener::bind(address, transport, bounds, gate.clone())
-                .await
-                .and_then(|bound| Ok((bound.local_addr()?, bound)))
-                .map_err(|source| StartError::Bind {
-                    listener,
-                    address,
-                    source,
-                })
-        };
-        let for_agents = Transport::Tls(Arc::clone(&certificates.for_agents));
-        let for_all = Transport::Tls(Arc::clone(&certificates.for_all));
-        let (agent, agent_listener) = bind("listen.agent", config.agent_listen, for_agents).await?;
-        let (alto, alto_listener) = bind("listen.alto", config.alto_listen, for_all).await?;
-        let (admin, admin_listener) =
-            bind("listen.admin", config.admin_listen, Transport::Plain).await?;
+        let bound = Bound::new(&config, &certificates, &gate).await?;
+        let times = Times::new(config.keep_alive);
+        let for_calls = Arc::clone(&certificates.for_calls);
 
         let any_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let shared = Shared::new(
@@ -249,9 +253,27 @@ impl Running {
             stopped.clone(),
         );
         let mut tasks = JoinSet::new();
-        tasks.spawn(agent_listener.serve(agent_router(Arc::clone(&shared)), stopped.clone()));
-        tasks.spawn(alto_listener.serve(alto_router(Arc::clone(&shared)), stopped.clone()));
-        tasks.spawn(admin_listener.serve(admin_router(Arc::clone(&shared)), stopped.clone()));
+        let (agent, alto, admin) = (bound.agent.0, bound.alto.0, bound.admin.0);
+        let serve = |listener: Listener, router: Router| listener.serve(router, stopped.clone());
+        tasks.spawn(serve(bound.agent.1, agent_router(Arc::clone(&shared))));
+        tasks.spawn(serve(bound.alto.1, alto_router(Arc::clone(&shared))));
+        tasks.spawn(serve(bound.admin.1, admin_router(Arc::clone(&shared))));
+        let restconf = bound.restconf.map(|(address, listener)| {
+            tasks.spawn(serve(listener, restconf_router(Arc::clone(&shared))));
+            address
+        });
+        let callhome = bound.callhome.map(|(address, door)| {
+            let call_home = CallHome {
+                shared: Arc::clone(&shared),
+                config: for_calls,
+                gate,
+                times,
+            };
+            let each = move |stream, address| call_home.clone().serve(stream, address);
+            tasks.spawn(door.open(each, stopped.clone()));
+            address
+        });
+        spawn_until(&mut tasks, &stopped, restconf::deliver(Arc::clone(&shared)));
         spawn_until(
             &mut tasks,
             &stopped,
@@ -264,11 +286,13 @@ impl Running {
             &stopped,
             renew(Arc::clone(&shared), certificates),
         );
-        tracing::info!(%agent, %alto, %admin, "listening");
+        tracing::info!(%agent, %alto, %admin, ?restconf, ?callhome, "listening");
         Ok(Self {
             agent,
             alto,
             admin,
+            restconf,
+            callhome,
             store,
             stop,
             tasks,
@@ -363,17 +387,50 @@ async fn publish(shared: Arc<Shared>) {
 struct Certificates {
     for_agents: SharedConfig,
     for_all: SharedConfig,
+    for_operators: SharedConfig,
+    for_calls: SharedClientConfig,
+    pins: Pins,
     identity: ServerIdentity,
     revocations: Revocations,
 }
 
 impl Certificates {
+    fn new(
+        pki: &Pki,
+        identity: ServerIdentity,
+        revocations: Revocations,
+        config: &Config,
+    ) -> Result<Self, PkiError> {
+        let operators = config.operators.iter();
+        let pins: Pins = Arc::new(
+            operators
+                .filter_map(|operator| operator.certificate)
+                .collect(),
+        );
+        let for_operators = operator_listener(pki, &identity, &revocations, Arc::clone(&pins))?;
+        let for_calls = call_home(pki, &identity, &revocations)?;
+        Ok(Self {
+            for_agents: shared_config(agent_listener(pki, &identity, &revocations)?),
+            for_all: shared_config(public_listener(&identity)?),
+            for_operators: shared_config(for_operators),
+            for_calls: Arc::new(ArcSwap::from_pointee(for_calls)),
+            pins,
+            identity,
+            revocations,
+        })
+    }
+
     fn renew(&mut self, pki: &Pki, directory: &std::path::Path, now: i64) -> Result<(), PkiError> {
         let names = self.identity.names.clone();
         let identity = pki.issue_server(&names, random_serial()?, now, &Lifetimes::default())?;
         identity.store(directory)?;
         let for_agents = agent_listener(pki, &identity, &self.revocations)?;
         let for_all = public_listener(&identity)?;
+        let pins = Arc::clone(&self.pins);
+        let for_operators = operator_listener(pki, &identity, &self.revocations, pins)?;
+        let for_calls = call_home(pki, &identity, &self.revocations)?;
+        self.for_operators.store(Arc::new(for_operators));
+        self.for_calls.store(Arc::new(for_calls));
         self.for_agents.store(Arc::new(for_agents));
         self.for_all.store(Arc::new(for_all));
         self.identity = identity;

@@ -172,6 +172,7 @@ pub(crate) fn by(agent: &str, mut request: Request<Body>) -> Request<Body> {
     request.extensions_mut().insert(Peer {
         addr: ([127, 0, 0, 1], 1).into(),
         agent: Some(Arc::new(certificate)),
+        pinned: None,
     });
     request
 }

@@ -56,7 +56,10 @@ pub use peer::AgentCertificate;
 pub use peers::PeerKey;
 pub use request::{CertificateRequest, MAX_REQUEST_BYTES};
 pub use revocation::{Revocations, Revoked};
-pub use tls::{SharedConfig, agent_listener, public_listener, shared};
+pub use tls::{
+    Pins, SharedClientConfig, SharedConfig, agent_listener, call_home, operator_listener,
+    public_listener, shared,
+};
 
 use std::io;
 use std::path::PathBuf;

@@ -23,11 +23,12 @@ mod suite;
 
 pub use error::Error;
 pub use figures::Figures;
-pub use judge::{Admit, Gate, Judge};
+pub use judge::{Admit, AdmitLoads, Gate, Judge};
 pub use row::{
-    Agent, Audience, Certificate, Enrolled, Enrolment, Filter, Grant, Ingest, Labels,
-    NewInstruction, NewResult, NewToken, PingRow, ResultRow, Standing, StoredInstruction,
-    TokenFault, TokenHash, Visible, Withheld, Withholding,
+    Agent, Audience, Certificate, Datastore, Edit, Enrolled, Enrolment, Filter, Grant, Ingest,
+    Intended, Intention, Job, JobAgent, Known, Labels, LoadChange, NewEdit, NewInstruction, NewJob,
+    NewReport, NewResult, NewToken, Outcome, PingRow, ResultRow, Settled, Standing, StandingLoad,
+    StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 pub use sqlite::{Options, Sqlite};
 pub use store::{Addition, Health, Pending, Rows, Store};

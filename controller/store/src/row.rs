@@ -1,5 +1,12 @@
 //! Rows as plain values.
 
+mod restconf;
+
+pub use restconf::{
+    Datastore, Edit, Intended, Intention, Job, JobAgent, Known, LoadChange, NewEdit, NewJob,
+    NewReport, Outcome, Settled, StandingLoad,
+};
+
 use crate::Figures;
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::record::Status;
@@ -189,6 +196,8 @@ pub struct Standing {
     pub reach: Vec<u64>,
     /// Instructions that the agent with the most of them would have afterwards.
     pub most_per_agent: u64,
+    /// What agents send by their own configuration (RFC 8194), beside the instructions.
+    pub loads: Vec<StandingLoad>,
 }
 
 /// What one agent is told, and at which revision.

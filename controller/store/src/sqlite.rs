@@ -2,6 +2,8 @@
 
 mod agent;
 mod changes;
+mod datastore;
+mod edit;
 mod fault;
 mod instruction;
 mod result;
@@ -12,9 +14,10 @@ mod withheld;
 mod writer;
 
 use crate::{
-    Addition, Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Health, Ingest,
-    Judge, NewInstruction, NewResult, NewToken, Pending, PingRow, ResultRow, Rows, Store,
-    StoredInstruction, TokenFault, TokenHash, Visible, Withheld,
+    Addition, Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Error,
+    Filter, Grant, Health, Ingest, Intention, Job, Judge, Known, Labels, NewInstruction, NewJob,
+    NewReport, NewResult, NewToken, Pending, PingRow, ResultRow, Rows, Settled, Store,
+    StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 use changes::Changes;
 use glimpse_model::id::{AgentId, InstructionId};
@@ -130,6 +133,10 @@ fn migrations() -> Migrator {
         (
             "withheld",
             include_str!("../migrations/sqlite/0002_withheld.sql"),
+        ),
+        (
+            "restconf",
+            include_str!("../migrations/sqlite/0003_restconf.sql"),
         ),
     ];
     let migrations = (1..).zip(steps).map(|(version, (name, sql))| {
@@ -317,6 +324,126 @@ impl Store for Sqlite {
     ) -> Pending<'_, Vec<Ingest>> {
         self.writer.write(move |c| {
             Box::pin(async move { result::ingest(c, &agent, &results, received).await })
+        })
+    }
+
+    fn datastores(&self) -> Pending<'_, Vec<Datastore>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            datastore::all(&mut reader).await
+        })
+    }
+
+    fn datastore(&self, agent: &AgentId) -> Pending<'_, Option<(Datastore, Option<String>)>> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            datastore::of(&mut reader, &agent).await
+        })
+    }
+
+    fn know(&self, agent: AgentId, known: Known) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { datastore::know(c, &agent, &known).await }))
+    }
+
+    fn intend(
+        &self,
+        intentions: Vec<Intention>,
+        at: Timestamp,
+        admit: AdmitLoads,
+    ) -> Pending<'_, Vec<Result<(), Withholding>>> {
+        self.writer.write(move |c| {
+            Box::pin(async move { datastore::intend(c, &intentions, at, admit).await })
+        })
+    }
+
+    fn count_loads(&self, agent: AgentId, loads: Vec<String>, at: Timestamp) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { datastore::count(c, &agent, &loads, at).await }))
+    }
+
+    fn pending(&self, agent: &AgentId) -> Pending<'_, Vec<Edit>> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            edit::pending(&mut reader, &agent).await
+        })
+    }
+
+    fn awaited(&self) -> Pending<'_, Vec<AgentId>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            edit::awaited(&mut reader).await
+        })
+    }
+
+    fn attempt(&self, edit: i64) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::attempt(c, edit).await }))
+    }
+
+    fn settle(&self, settled: Settled) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::settle(c, &settled).await }))
+    }
+
+    fn add_job(&self, job: NewJob) -> Pending<'_, u32> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::add_job(c, &job).await }))
+    }
+
+    fn jobs(&self) -> Pending<'_, Vec<Job>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            edit::jobs(&mut reader).await
+        })
+    }
+
+    fn retry_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp) -> Pending<'_, Option<u64>> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::retry(c, job, &agents, at).await }))
+    }
+
+    fn cancel_job(
+        &self,
+        job: u32,
+        agents: Vec<AgentId>,
+        at: Timestamp,
+    ) -> Pending<'_, Option<u64>> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::cancel(c, job, &agents, at).await }))
+    }
+
+    fn label(&self, agent: AgentId, labels: Labels) -> Pending<'_, bool> {
+        self.writer
+            .write(move |c| Box::pin(async move { agent::label(c, &agent, &labels).await }))
+    }
+
+    fn announcements(&self) -> Pending<'_, Vec<(AgentId, String)>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            agent::announcements(&mut reader).await
+        })
+    }
+
+    fn add_report(
+        &self,
+        agent: AgentId,
+        report: NewReport,
+        results: Vec<NewResult>,
+        received: Timestamp,
+    ) -> Pending<'_, Vec<Ingest>> {
+        self.writer.write(move |c| {
+            Box::pin(async move { result::report(c, &agent, &report, &results, received).await })
+        })
+    }
+
+    fn count_reports(&self, agent: &AgentId) -> Pending<'_, u64> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            result::count_reports(&mut reader, &agent).await
         })
     }
 

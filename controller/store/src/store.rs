@@ -1,9 +1,10 @@
 //! What every database must do, the same way.
 
 use crate::{
-    Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Ingest, NewInstruction,
-    NewResult, NewToken, PingRow, ResultRow, StoredInstruction, TokenFault, TokenHash, Visible,
-    Withheld,
+    Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Error, Filter,
+    Grant, Ingest, Intention, Job, Known, Labels, NewInstruction, NewJob, NewReport, NewResult,
+    NewToken, PingRow, ResultRow, Settled, StoredInstruction, TokenFault, TokenHash, Visible,
+    Withheld, Withholding,
 };
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -132,6 +133,73 @@ pub trait Store: Send + Sync + 'static {
         results: Vec<NewResult>,
         received: Timestamp,
     ) -> Pending<'_, Vec<Ingest>>;
+
+    /// What the datastores of agents are known to be, without their trees.
+    fn datastores(&self) -> Pending<'_, Vec<Datastore>>;
+
+    /// The same of one agent, with its tree and when that was read.
+    fn datastore(&self, agent: &AgentId) -> Pending<'_, Option<(Datastore, Option<String>)>>;
+
+    /// Notes what an agent's datastore was found to be. This is fact: nobody judges it.
+    fn know(&self, agent: AgentId, known: Known) -> Pending<'_, ()>;
+
+    /// Notes what agents are to be, as far as `admit` lets each: it counts from then on what they
+    /// will send, and keeps edits for them. The answers are in order: refused ones leave nothing behind.
+    fn intend(
+        &self,
+        intentions: Vec<Intention>,
+        at: Timestamp,
+        admit: AdmitLoads,
+    ) -> Pending<'_, Vec<Result<(), Withholding>>>;
+
+    /// Counts for an agent what it sends, as fact.
+    fn count_loads(&self, agent: AgentId, loads: Vec<String>, at: Timestamp) -> Pending<'_, ()>;
+
+    /// What waits for an agent, in order.
+    fn pending(&self, agent: &AgentId) -> Pending<'_, Vec<Edit>>;
+
+    /// Agents that something waits for.
+    fn awaited(&self) -> Pending<'_, Vec<AgentId>>;
+
+    /// Notes that an agent is asked for an edit.
+    fn attempt(&self, edit: i64) -> Pending<'_, ()>;
+
+    /// Notes what became of an edit, which no longer waits.
+    fn settle(&self, settled: Settled) -> Pending<'_, ()>;
+
+    /// Stores an edit of many agents, for each of which it waits; gives its number.
+    fn add_job(&self, job: NewJob) -> Pending<'_, u32>;
+
+    /// All jobs, oldest first.
+    fn jobs(&self) -> Pending<'_, Vec<Job>>;
+
+    /// Lets a job's edit wait again for those of these agents (all, when none is named) that refused it, or were not
+    /// asked; gives how many, `None` when there is no such job.
+    fn retry_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp) -> Pending<'_, Option<u64>>;
+
+    /// Takes a job's edit back where it still waits for these agents (all, when none is named); gives how many,
+    /// `None` when there is no such job.
+    fn cancel_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp)
+    -> Pending<'_, Option<u64>>;
+
+    /// Exchanges an agent's labels; false when there is no such agent.
+    fn label(&self, agent: AgentId, labels: Labels) -> Pending<'_, bool>;
+
+    /// What all agents announced, by agent.
+    fn announcements(&self) -> Pending<'_, Vec<(AgentId, String)>>;
+
+    /// Stores a report as it came with what was read in it, in one step; the answers are for the results. A report
+    /// whose every result was there before is not stored again.
+    fn add_report(
+        &self,
+        agent: AgentId,
+        report: NewReport,
+        results: Vec<NewResult>,
+        received: Timestamp,
+    ) -> Pending<'_, Vec<Ingest>>;
+
+    /// How many reports of an agent are stored as they came.
+    fn count_reports(&self, agent: &AgentId) -> Pending<'_, u64>;
 
     /// Results in the order they were stored.
     fn results(&self, filter: Filter) -> Rows<ResultRow>;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub(crate) mod newcomers;
+mod restconf;
 
 use crate::{
     Addition, Admit, Audience, Certificate, Enrolment, Figures, Filter, Ingest, NewInstruction,
@@ -97,6 +98,7 @@ pub(crate) async fn all(store: &dyn Store) {
     results_come_out(store).await;
     announcements(store).await;
     newcomers::pass_the_judge(store).await;
+    restconf::all(store).await;
     closed_stores_say_so(store).await;
 }
 

@@ -6,6 +6,7 @@
 mod clock;
 mod demo;
 mod fuzz;
+mod gen_yang;
 mod lint;
 mod packages;
 mod process;
@@ -34,6 +35,8 @@ enum Task {
     Lint,
     /// Run every parser of foreign bytes under libFuzzer, each for 60 s
     Fuzz(fuzz::Arguments),
+    /// Compile yang/modules to the tables of glimpse-yang
+    GenYang(gen_yang::Arguments),
     /// Build the agent for a router and weigh its package
     Size,
     /// Compare what the agent measures with the truth and with the tools of the field, side by side
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Lint => lint::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::GenYang(arguments) => gen_yang::run(&arguments),
         Task::Size => size::run(),
         Task::Truth(arguments) => truth::run(&arguments),
         Task::Echo(arguments) => demo::target::run(&arguments),

@@ -92,6 +92,27 @@ pub(crate) const GCC: Package = Package {
     why: "to build ring and SQLite",
 };
 
+/// Builds libyang.
+pub(crate) const CMAKE: Package = Package {
+    name: "cmake",
+    program: "cmake",
+    why: "to build libyang, the judge of what is made of YANG modules",
+};
+
+/// Tells where libraries are.
+pub(crate) const PKG_CONFIG: Package = Package {
+    name: "pkg-config",
+    program: "pkg-config",
+    why: "to find the regular expressions of libyang",
+};
+
+/// The regular expressions of libyang.
+pub(crate) const PCRE2: Package = Package {
+    name: "libpcre2-dev",
+    program: "pcre2-config",
+    why: "to build libyang, the judge of what is made of YANG modules",
+};
+
 /// The C++ compiler of libFuzzer.
 pub(crate) const GPP: Package = Package {
     name: "g++",

@@ -1,7 +1,8 @@
-//! `cargo xtask test`: the documentation's examples, then everything else by nextest, whose summary comes last.
+//! `cargo xtask test`: whether the YANG tables are those of the modules, the documentation's examples, then everything
+//! else by nextest, whose summary comes last.
 
-use crate::packages::{self, GCC, IPROUTE2, IPUTILS_PING};
-use crate::process;
+use crate::packages::{self, CMAKE, GCC, IPROUTE2, IPUTILS_PING, PCRE2, PKG_CONFIG};
+use crate::{gen_yang, process};
 use anyhow::{Context, Result};
 use std::process::Command;
 
@@ -15,10 +16,11 @@ pub(crate) struct Arguments {
 
 /// Runs the tests.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    packages::ensure(&[GCC, IPROUTE2, IPUTILS_PING])?;
+    packages::ensure(&[GCC, IPROUTE2, IPUTILS_PING, CMAKE, PKG_CONFIG, PCRE2])?;
     ensure_nextest()?;
     // One selection for all: the programs, the tests and their libraries are then built once, not once per command.
     process::run(process::cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
+    gen_yang::check()?;
     process::run(process::cargo().args(["test", "--workspace", "--doc", "--locked"]))?;
     let profile = if std::env::var_os("CI").is_some() {
         "ci"

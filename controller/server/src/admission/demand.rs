@@ -90,6 +90,11 @@ impl Demand {
         self.runs_per_hour += other.runs_per_hour;
         self.packets_per_second += other.packets_per_second;
     }
+
+    pub(super) fn remove(&mut self, other: Self) {
+        self.runs_per_hour = (self.runs_per_hour - other.runs_per_hour).max(0.0);
+        self.packets_per_second = (self.packets_per_second - other.packets_per_second).max(0.0);
+    }
 }
 
 impl Load<'_> {

@@ -4,7 +4,9 @@ use super::{Limits, Load, Refused, Tally};
 use glimpse_model::instruction::{Instruction, MAX_INSTRUCTIONS};
 use glimpse_model::read::{self, Cursor};
 use glimpse_model::time::Timestamp;
-use glimpse_store::{Admit, Judge, Standing, StoredInstruction, Withholding};
+use glimpse_store::{
+    Admit, AdmitLoads, Judge, LoadChange, Standing, StandingLoad, StoredInstruction, Withholding,
+};
 use std::collections::HashMap;
 
 /// Reads an instruction as it is stored.
@@ -44,6 +46,7 @@ pub fn additions(new: Vec<Instruction>, limits: Limits, now: Timestamp) -> Admit
                 tally.add(&expected, now);
             }
         }
+        add_loads(&mut tally, &standing.loads, now);
         for (instruction, reach) in new.iter().zip(&standing.reach) {
             let load = Load {
                 instruction,
@@ -69,6 +72,7 @@ pub fn newcomers(limits: Limits) -> Judge {
             }
             known.push(instruction);
         }
+        add_loads(&mut tally, &standing.loads, now);
         let limits = limits.clone();
         // The tally only grows: what was refused once is refused for every agent after it.
         let mut refused: HashMap<usize, Withholding> = HashMap::new();
@@ -83,6 +87,75 @@ pub fn newcomers(limits: Limits) -> Judge {
             verdict
         })
     })
+}
+
+/// Judges what agents are to send by their own configuration, one change after the other. What a change takes away
+/// makes room; what it leaves as it is is not judged again.
+pub fn loads(limits: Limits, now: Timestamp) -> AdmitLoads {
+    Box::new(move |standing: &Standing, changes: &[LoadChange]| {
+        let mut tally = Tally::default();
+        for (known, lately) in standing.instructions.iter().zip(&standing.told_lately) {
+            if let Ok(instruction) = stored(&known.document) {
+                add(&mut tally, &instruction, known, *lately, now);
+            }
+        }
+        add_loads(&mut tally, &standing.loads, now);
+        changes
+            .iter()
+            .map(|change| exchange(&mut tally, change, &limits, now))
+            .collect()
+    })
+}
+
+/// One agent's change, as a whole or not at all.
+fn exchange(
+    tally: &mut Tally,
+    change: &LoadChange,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), Withholding> {
+    let mut next = tally.clone();
+    for (document, given) in &change.gone {
+        if let Ok(instruction) = stored(document) {
+            next.remove(&of_one(&instruction, *given), now);
+        }
+    }
+    for document in &change.new {
+        let instruction = stored(document).map_err(|refused| Withholding {
+            target: String::new(),
+            reason: refused.to_string(),
+        })?;
+        next.admit(&of_one(&instruction, now), limits, now)
+            .map_err(|refused| Withholding {
+                target: refused.target().to_string(),
+                reason: refused.to_string(),
+            })?;
+    }
+    *tally = next;
+    Ok(())
+}
+
+fn of_one(instruction: &Instruction, given: Timestamp) -> Load<'_> {
+    Load {
+        instruction,
+        agents: 1,
+        given,
+        cancelled: None,
+    }
+}
+
+fn add_loads(tally: &mut Tally, loads: &[StandingLoad], now: Timestamp) {
+    for standing in loads {
+        if let Ok(instruction) = stored(&standing.document) {
+            let load = Load {
+                instruction: &instruction,
+                agents: standing.agents,
+                given: standing.given,
+                cancelled: None,
+            };
+            tally.add(&load, now);
+        }
+    }
 }
 
 fn one_more(

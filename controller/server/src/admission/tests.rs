@@ -5,7 +5,7 @@ use glimpse_model::id::InstructionId;
 use glimpse_model::instruction::Instruction;
 use glimpse_model::read::Cursor;
 use glimpse_model::time::SECOND;
-use glimpse_store::{Audience, Standing, StoredInstruction};
+use glimpse_store::{Audience, LoadChange, Standing, StandingLoad, StoredInstruction};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -317,4 +317,51 @@ proptest! {
             prop_assert!(many.is_err() && beside.is_err());
         }
     }
+}
+
+fn document(interval_ms: i64) -> String {
+    serde_json::to_string(&periodic(interval_ms)).unwrap()
+}
+
+#[test]
+fn what_agents_send_by_themselves_counts_and_is_exchanged_as_a_whole() {
+    // 10 s: 360 runs an hour and agent; nine agents have it.
+    let standing = Standing {
+        loads: vec![StandingLoad {
+            document: document(10_000),
+            agents: 9,
+            given: now(),
+        }],
+        reach: vec![2],
+        ..Standing::default()
+    };
+    // Beside it there is room for one agent more, not for two, whichever door they come by.
+    assert!(additions(vec![periodic(10_000)], limits(), now())(&standing).is_err());
+    let change = |gone: &[i64], new: &[i64]| LoadChange {
+        gone: gone.iter().map(|ms| (document(*ms), now())).collect(),
+        new: new.iter().map(|ms| document(*ms)).collect(),
+    };
+    let changes = [
+        // Twice as often: instead of 360 runs 720.
+        change(&[10_000], &[5_000]),
+        // No room is left.
+        change(&[], &[1_000_000]),
+        // Less makes room, for the next one too.
+        change(&[10_000], &[20_000]),
+        change(&[], &[30_000]),
+        change(&[], &[300_000]),
+    ];
+    let verdicts = loads(limits(), now())(&standing, &changes);
+    let passed: Vec<bool> = verdicts.iter().map(Result::is_ok).collect();
+    assert_eq!(passed, [true, false, true, true, true]);
+    let reason = verdicts[1].as_ref().unwrap_err();
+    assert_eq!(reason.target, "198.51.100.1");
+    assert!(reason.reason.contains("runs per hour"), "{}", reason.reason);
+    // A fleet that is over its limit may still be told to do less, and what stays as it is is not judged.
+    let full = Limits {
+        runs_per_hour: 100.0,
+        ..limits()
+    };
+    let verdicts = loads(full, now())(&standing, &[change(&[10_000], &[]), change(&[], &[])]);
+    assert!(verdicts.iter().all(Result::is_ok));
 }

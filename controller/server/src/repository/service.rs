@@ -157,7 +157,7 @@ fn result(record: Record, document: String, aim: Aim, received: Timestamp) -> Ne
 }
 
 /// Whether a start by the agent's clock cannot be right, or cannot be told from one that is not.
-pub(super) fn is_suspect(start: Timestamp, received: Timestamp) -> bool {
+pub(crate) fn is_suspect(start: Timestamp, received: Timestamp) -> bool {
     let age_us = received.since(start);
     !(-AHEAD_US..=BEHIND_US).contains(&age_us)
 }

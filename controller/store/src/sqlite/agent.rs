@@ -131,3 +131,31 @@ pub(super) async fn capabilities(
     })
     .transpose()
 }
+
+pub(super) async fn announcements(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(AgentId, String)>, Error> {
+    let rows = sqlx::query("SELECT agent, document FROM capabilities ORDER BY agent")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let agent = AgentId::new(row.try_get(0)?);
+            let agent = agent.map_err(|reason| Error::row("agent", &reason))?;
+            Ok((agent, row.try_get(1)?))
+        })
+        .collect()
+}
+
+pub(super) async fn label(
+    connection: &mut SqliteConnection,
+    id: &AgentId,
+    labels: &Labels,
+) -> Result<bool, Error> {
+    let done = sqlx::query("UPDATE agents SET labels = $2 WHERE id = $1")
+        .bind(id.as_str())
+        .bind(labels_to_text(labels)?)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,6 +1,6 @@
 //! Instructions and whom they are for.
 
-use super::{changes, withheld};
+use super::{changes, datastore, withheld};
 use crate::{Addition, Admit, Audience, Error, Judge, NewInstruction, Standing, StoredInstruction};
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -256,6 +256,7 @@ pub(super) async fn standing(
     Ok(Standing {
         instructions,
         told_lately,
+        loads: datastore::standing(connection, since_us).await?,
         ..Standing::default()
     })
 }
