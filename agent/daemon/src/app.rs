@@ -1,7 +1,7 @@
 //! The daemon put together.
 
 use crate::clock;
-use crate::daemon::{self, Daemon, Inboxes, Membership, Parts, Surroundings};
+use crate::daemon::{self, Daemon, Inboxes, Links, Membership, Parts, Surroundings};
 use crate::executor::Executor;
 use crate::identity::{Identity, IdentityError, Store};
 use crate::local::history::{self, History};
@@ -116,7 +116,9 @@ pub async fn run(config: PathBuf) -> Result<()> {
     let (told_tx, told) = mpsc::channel(WAITING);
     let (methods_tx, methods) = watch::channel(Arc::new(plugins::registry(&settings).await));
 
+    let links = Links::open(reloads.clone(), traffic.clone());
     let daemon = Daemon::new(Parts {
+        links,
         surroundings: Surroundings::new(Path::new("/"), &settings.controller.state_dir),
         history: open_history(&settings),
         registry: methods.clone(),
@@ -161,7 +163,9 @@ pub async fn run(config: PathBuf) -> Result<()> {
         told,
         stop,
     };
-    daemon.run(inboxes).await.context("the timer failed")
+    Box::pin(daemon.run(inboxes))
+        .await
+        .context("the timer failed")
 }
 
 fn open_history(settings: &Settings) -> History {

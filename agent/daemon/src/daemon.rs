@@ -13,20 +13,26 @@ mod answers;
 mod demand;
 mod household;
 mod keeping;
+#[cfg(feature = "lmap")]
+mod lmap;
+#[cfg(not(feature = "lmap"))]
+#[path = "daemon/lmap_absent.rs"]
+mod lmap;
 mod runs;
 mod settings;
 mod stopping;
 mod surroundings;
 mod visits;
 
+pub use lmap::Links;
 pub use settings::{last_configuration, limits, rules, run_dir, spool_options};
 pub use surroundings::Surroundings;
 
 use crate::clock;
 use crate::executor::{Executor, RunEvent};
 use crate::files;
-use crate::guard::accounts::AccountFiles;
 use crate::guard::Guard;
+use crate::guard::accounts::AccountFiles;
 use crate::local::history::History;
 use crate::local::service::Asked;
 use crate::local::uci::Settings;
@@ -48,6 +54,7 @@ use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::token::MeasureId;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
+use lmap::Lmap;
 use runs::Running;
 use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +116,7 @@ pub struct Daemon {
     running: BTreeMap<ResultId, Running>,
     /// Sessions that other agents opened here.
     visits: BTreeMap<MeasureId, Visit>,
+    lmap: Lmap,
     session_files: SessionFiles,
     /// The controller's key for their tokens, for the responder.
     peer_key: watch::Sender<Option<[u8; 32]>>,
@@ -155,6 +163,8 @@ pub struct Parts {
     pub traffic: Arc<Traffic>,
     /// The key that tokens of other agents are signed with, for the responder.
     pub peer_key: watch::Sender<Option<[u8; 32]>>,
+    /// What comes by the LMAP door.
+    pub links: Links,
 }
 
 impl Daemon {
@@ -172,7 +182,9 @@ impl Daemon {
         let remembered = state_files.load();
         parts.upload.send_replace(upload(&configuration));
         parts.peer_key.send_replace(configuration.peer_key);
+        let registry = parts.registry.borrow().clone();
         let mut daemon = Self {
+            lmap: Lmap::new(&parts.settings, registry, parts.links, now),
             guard: Guard::new(rules(&parts.settings, &configuration), accounts),
             account_files,
             plan: Plan::new(random::seed()),
@@ -219,6 +231,7 @@ impl Daemon {
         };
         if !in_force {
             daemon.plan.replace(&InstructionSet::default(), &seen, now);
+            daemon.note_instructions();
         }
         if daemon.clock_trusted {
             daemon.plan.clock_was_set(clock::WRITTEN, now);
@@ -230,6 +243,7 @@ impl Daemon {
     pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
         let mut alarm = clock::Alarm::new()?;
         let ended = loop {
+            self.follow_lmap().await;
             let now = clock::now();
             let longest = now.plus_micros(LONGEST_SLEEP);
             // Without a set clock nothing is planned; the alarm rings when it is set.
@@ -238,6 +252,7 @@ impl Daemon {
                 _ => longest,
             };
             let wake = self.next_look(now).map_or(wake, |look| look.min(wake));
+            let wake = self.lmap.wake_at(now).map_or(wake, |at| at.min(wake));
             // Whoever comes first by chance: firings that follow each other closely must not silence the others.
             tokio::select! {
                 _ = &mut inboxes.stop => break Ok(()),
@@ -249,6 +264,7 @@ impl Daemon {
                 Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
                 Some(told) = inboxes.told.recv() => self.told(told).await,
+                Some(happened) = self.lmap.next() => self.happened(happened).await,
                 Some(contact) = inboxes.uploads.recv() => self.sending = contact,
                 Some((request, reply)) = inboxes.asked.recv() => {
                     let answer = self.answer(request).await;
@@ -271,6 +287,7 @@ impl Daemon {
     /// What time brings: firings, missed slots, and the hourly duties.
     async fn tick(&mut self) {
         let now = clock::now();
+        self.lmap.tick(now);
         if !clock::is_trusted(now) {
             return;
         }
@@ -334,7 +351,12 @@ impl Daemon {
                     self.save_seen(false);
                 }
             }
-            Heard::Contact(contact) => self.pulling = contact,
+            Heard::Contact(contact) => {
+                if contact.last_success > self.pulling.last_success {
+                    self.lmap.contact(clock::now());
+                }
+                self.pulling = contact;
+            }
         }
     }
 
@@ -369,6 +391,7 @@ impl Daemon {
                 let nothing = BTreeMap::new();
                 self.plan
                     .replace(&set, seen.unwrap_or(&nothing), clock::now());
+                self.note_instructions();
                 for refused in set.refused {
                     self.report_refusal(refused, seen.is_some()).await;
                 }

@@ -25,6 +25,8 @@ pub mod logger;
 pub mod plugins;
 pub mod random;
 pub mod responder;
+#[cfg(feature = "lmap")]
+pub mod restconf;
 pub mod scheduler;
 pub mod spool;
 pub mod spooler;

@@ -11,6 +11,8 @@
 //! names them.
 
 pub mod backoff;
+#[cfg(feature = "lmap")]
+pub mod collector;
 pub mod enrol;
 pub mod http;
 pub mod repository;

@@ -52,6 +52,7 @@ impl Daemon {
                 "error": self.set_error,
                 "next": self.plan.upcoming().filter_map(|(_, next)| next).min(),
             },
+            "restconf": self.door(),
             "measurements": {
                 "running": self.running.values().filter(|run| run.begun).count(),
                 "waiting": self.running.values().filter(|run| !run.begun).count(),
@@ -93,7 +94,7 @@ impl Daemon {
     }
 
     fn schedules(&self) -> Value {
-        let schedules: Vec<Value> = self
+        let mut schedules: Vec<Value> = self
             .plan
             .upcoming()
             .map(|(instruction, next)| {
@@ -106,6 +107,7 @@ impl Daemon {
                     "next": next})
             })
             .collect();
+        schedules.extend(self.lmap_schedules());
         json!({"schedules": schedules})
     }
 }

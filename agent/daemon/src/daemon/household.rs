@@ -14,6 +14,8 @@ impl Daemon {
         let rules = settings::rules(&settings, &self.configuration);
         self.guard.set_rules(rules);
         self.settings = settings;
+        let registry = self.registry.borrow().clone();
+        self.lmap.equip(&self.settings, &registry, clock::now());
         log::info!("settings read again");
         self.recall_unwanted(clock::now());
     }

@@ -45,10 +45,16 @@ impl Daemon {
 
     /// Hands a record to spool and history.
     pub(super) async fn keep(&mut self, record: Record, target: Option<&str>) {
+        self.show(&record, target);
+        self.spooler.append(&record).await;
+    }
+
+    /// Shows a record to the household.
+    pub(super) fn show(&mut self, record: &Record, target: Option<&str>) {
         let now = clock::now();
         let made = record.end_time.unwrap_or(now);
-        if let Ok(json) = serde_json::to_string(&record) {
-            runs::note_history(&mut self.history, now, made, json, &record, target);
+        if let Ok(json) = serde_json::to_string(record) {
+            runs::note_history(&mut self.history, now, made, json, record, target);
         }
         let level = match record.status {
             Status::Ok => log::Level::Debug,
@@ -62,7 +68,6 @@ impl Daemon {
             error = record.error.as_str();
             "{}", record.status.as_str()
         );
-        self.spooler.append(&record).await;
     }
 
     pub(super) async fn record_skip(&mut self, skipped: Skipped) {

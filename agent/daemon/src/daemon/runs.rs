@@ -63,8 +63,7 @@ impl Daemon {
             self.skip(whole(SkipReason::Overlap, words), now).await;
             return None;
         }
-        let waiting = self.running.values().filter(|run| !run.begun).count();
-        if waiting + instruction.tasks.len() > QUEUE {
+        if self.is_queue_full(instruction.tasks.len()) {
             if instruction.timing.fires_once() {
                 self.plan.defer(firing, now.plus_micros(SECOND));
                 return None;
@@ -95,8 +94,14 @@ impl Daemon {
         (!jobs.is_empty()).then_some((instruction.execution, jobs))
     }
 
+    /// Whether so many more runs cannot wait for a place.
+    pub(super) fn is_queue_full(&self, more: usize) -> bool {
+        let waiting = self.running.values().filter(|run| !run.begun).count();
+        waiting + more > QUEUE
+    }
+
     /// Asks the guard for one task and makes it ready to run.
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         instruction: &Instruction,
         task: &Task,
@@ -240,6 +245,7 @@ impl Daemon {
                 running.began = Some(now);
                 running.pre_info = info;
                 running.cpu = cpu;
+                self.lmap.began(&running.run, now);
                 Some(Turn::Now)
             }
             Err(denied) => {
@@ -258,6 +264,12 @@ impl Daemon {
         self.note_accounts(false).await;
         self.open.remove(&run.result);
         drop(self.note_open().await);
+        if self
+            .lmap
+            .denied(run.result, denied.reason, &denied.words, now)
+        {
+            return;
+        }
         let skipped = Skipped::one(
             run.instruction,
             Some((run.task, run.method)),
@@ -318,7 +330,30 @@ impl Daemon {
                 record.flags.push(Flag::CpuLoad);
             }
         }
-        self.keep(record, Some(&running.target)).await;
+        if self.lmap.ended(&running.run, &record, clock::now()) {
+            // It goes where its schedule says, not where the other door sends.
+            self.show(&record, Some(&running.target));
+            self.open.remove(&running.run.result);
+            drop(self.note_open().await);
+        } else {
+            self.keep(record, Some(&running.target)).await;
+        }
+    }
+
+    /// Takes back a run that waits for its place; its record says why.
+    #[cfg(feature = "lmap")]
+    pub(super) async fn withdraw(&mut self, id: ResultId, words: &str) -> Option<Record> {
+        let running = self.running.remove(&id)?;
+        let mut record = run_record(&running);
+        record.start_time = Some(clock::now());
+        record.end_time = record.start_time;
+        words.clone_into(&mut record.error);
+        self.guard.settle(running.ticket, 0);
+        self.note_accounts(false).await;
+        self.open.remove(&id);
+        drop(self.note_open().await);
+        self.show(&record, Some(&running.target));
+        Some(record)
     }
 
     /// A run that a former process left open: it gets its record under its own id.
@@ -347,6 +382,12 @@ impl Daemon {
     }
 
     async fn skip(&mut self, skipped: Skipped, now: Timestamp) {
+        self.lmap.skipped(&skipped);
+        self.record_skips(skipped, now).await;
+    }
+
+    /// Puts a skip into a record, by itself or with those like it.
+    pub(super) async fn record_skips(&mut self, skipped: Skipped, now: Timestamp) {
         for skipped in self.skips.note(skipped, now) {
             self.record_skip(skipped).await;
         }

@@ -39,6 +39,7 @@ impl Bench {
             upload: watch::channel(Upload::default()).0,
             traffic: Arc::default(),
             peer_key: watch::channel(None).0,
+            links: Links::default(),
             settings,
         })
         .await;

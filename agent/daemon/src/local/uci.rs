@@ -8,6 +8,7 @@
 mod plugins;
 pub mod quiet;
 mod responder;
+pub mod restconf;
 pub mod settings;
 pub mod syntax;
 mod value;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use plugins::Plugins;
 pub use quiet::{QuietHours, QuietZone, system_zone};
 pub use responder::Responder;
+pub use restconf::Restconf;
 pub use settings::{Consent, Controller, Lab, Limits, Local, Log, Settings, Storage};
 
 /// Longest settings file read, in bytes.

@@ -318,10 +318,7 @@ impl Client {
         let tcp = self.dial().await?;
         // Small requests and answers: waiting to fill packets would only delay them.
         let _ = tcp.set_nodelay(true);
-        let counted = Counted {
-            inner: tcp,
-            traffic: self.traffic.clone(),
-        };
+        let counted = Counted::new(tcp, self.traffic.clone());
         let name = ServerName::try_from(self.host.clone())
             .map_err(|_| HttpError::Url(authority.clone()))?;
         let config = self.tls.borrow_and_update().clone();
@@ -372,9 +369,16 @@ impl Client {
 }
 
 /// A stream that counts what passes.
-struct Counted {
+#[derive(Debug)]
+pub(crate) struct Counted {
     inner: TcpStream,
     traffic: Arc<Traffic>,
+}
+
+impl Counted {
+    pub(crate) fn new(inner: TcpStream, traffic: Arc<Traffic>) -> Self {
+        Self { inner, traffic }
+    }
 }
 
 impl AsyncRead for Counted {

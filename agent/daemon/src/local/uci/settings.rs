@@ -10,6 +10,7 @@ use log::LevelFilter;
 use super::plugins::Plugins;
 use super::quiet::{QuietHours, QuietZone};
 use super::responder::Responder;
+use super::restconf::Restconf;
 use super::syntax::{self, Section};
 use super::value::Reader;
 use super::{Error, Warning};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub plugins: Plugins,
     /// `config responder`.
     pub responder: Responder,
+    /// `config restconf`.
+    pub restconf: Restconf,
 }
 
 /// Who may instruct this agent.
@@ -219,6 +222,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
             "log" => settings.log = log(&reader)?,
             "plugins" => settings.plugins = Plugins::read(&reader)?,
             "responder" => settings.responder = Responder::read(&reader)?,
+            "restconf" => settings.restconf = Restconf::read(&reader)?,
             "lab" => {
                 settings.lab = Lab {
                     targets: reader.flag("targets", false)?,
@@ -421,7 +425,7 @@ fn controller_url(text: &str) -> Option<String> {
     Some(format!("https://{}", authority.to_ascii_lowercase()))
 }
 
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

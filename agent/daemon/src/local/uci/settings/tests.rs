@@ -78,6 +78,7 @@ fn the_example_file_says_everything() {
             max_duration_ms: 20_000,
             max_sessions: 1,
         },
+        restconf: Restconf::default(),
     };
     assert_eq!(settings, expected);
 }
