@@ -4,6 +4,7 @@
 //!   data/topologies/*.toml ─▶ Topology ─┬─▶ Network   send(now, packet) / next_ns / receive(now)      pure
 //!                                       └─▶ paths, graph, mtu, round trips: the truth of that file     pure
 //!                                 edge      Network behind a TUN device in real time                   the edge
+//!                                 played    the traceroute machine in a Network, in virtual time       pure
 //! ```
 //! [`Network`] takes raw IP packets as they leave the vantage point and hands out those that come back, with the moment each
 //! is due. Time is nanoseconds from any origin and an argument; all that is random comes from one seed. The same calls
@@ -25,6 +26,7 @@ pub mod edge;
 pub mod network;
 pub mod packet;
 mod plan;
+pub mod played;
 mod random;
 pub mod topology;
 pub mod truth;

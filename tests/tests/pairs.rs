@@ -28,6 +28,10 @@ fn responding(controller: &Controller, port: u16) -> Agent {
     agent.stop();
     grant(&agent, controller, port, "", "");
     agent.start_and_wait();
+    // Else the one measurement of a pair may find nobody.
+    eventually("the responder listens", Duration::from_secs(40), || {
+        (beginnings(&agent) > 0).then_some(())
+    });
     agent
 }
 

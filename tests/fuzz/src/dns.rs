@@ -1,6 +1,7 @@
 //! Answers of name servers, and the file that names the servers.
 
 use glimpse_probe::methods::dns::answer::{RECORD_LIMIT, TEXT_LIMIT, judge};
+use glimpse_probe::methods::dns::framing::{Framed, LENGTH, LONGEST, next};
 use glimpse_probe::methods::dns::kinds;
 use glimpse_probe::methods::dns::query::{self, Wishes};
 use glimpse_probe::methods::dns::server::{self, SystemServers};
@@ -51,6 +52,58 @@ fn judged(question: &[u8], bytes: &[u8]) {
         assert!(record.name.chars().all(shown), "{:?}", record.name);
         assert!(record.value.chars().all(shown), "{:?}", record.value);
     }
+}
+
+/// Answers on a stream, each with its length before it; the first byte says how many bytes come at a time. What comes out is
+/// the same as of all bytes at once.
+pub fn framing(bytes: &[u8]) {
+    let Some((&most, line)) = bytes.split_first() else {
+        return;
+    };
+    let (mut messages, mut rest) = (Vec::new(), line);
+    let open = loop {
+        match next(rest) {
+            Framed::Whole { message, used } => {
+                assert_eq!(used, LENGTH + message.len());
+                messages.push(message);
+                rest = &rest[used..];
+            }
+            Framed::Partial { missing, announced } => {
+                let whole = LENGTH + announced.unwrap_or_default();
+                assert_eq!(rest.len() + missing, whole, "of {announced:?}");
+                break rest;
+            }
+        }
+    };
+    let (mut come, mut found, mut line) = (Vec::new(), Vec::new(), line);
+    loop {
+        assert!(come.len() <= LONGEST);
+        match next(&come) {
+            Framed::Whole { message, used } => {
+                found.push(message.to_vec());
+                come.drain(..used);
+                assert!(come.is_empty(), "read into the next message");
+            }
+            Framed::Partial { missing, .. } => {
+                assert_ne!(missing, 0);
+                let length = missing.min(usize::from(most) + 1).min(line.len());
+                let (part, after) = line.split_at(length);
+                if part.is_empty() {
+                    break;
+                }
+                come.extend_from_slice(part);
+                line = after;
+            }
+        }
+    }
+    assert_eq!(
+        (found, come.as_slice()),
+        (
+            messages.iter().map(|message| message.to_vec()).collect(),
+            open
+        )
+    );
+    messages.into_iter().for_each(answer);
 }
 
 /// A name within a message; the first byte says where it begins.

@@ -1,4 +1,5 @@
-//! What the agent reads on its own machine, and of its controller's certificates: settings, spool, history, `/proc`, EST answers.
+//! What the agent reads on its own machine, and of its controller's certificates: settings, spool, history, the tokens that were
+//! used, `/proc`, what `ping` prints, EST answers.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,10 @@ use glimpse_agent::local::service::Request;
 use glimpse_agent::local::uci;
 use glimpse_agent::spool::codec::{self, Damage, FRAME_HEADER, SEGMENT_HEADER};
 use glimpse_agent::uplink::backoff;
+use glimpse_model::time::Timestamp;
 use glimpse_net::interface::{parse_ipv4_routes, parse_ipv6_routes};
+use glimpse_probe::methods::ping::SystemReport;
+use glimpse_probe::responder::memory::{TOKENS, Used};
 
 use crate::pieces;
 
@@ -149,4 +153,34 @@ pub fn routes(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = parse_ipv4_routes(&text);
     let _ = parse_ipv6_routes(&text);
+}
+
+/// What `ping` prints.
+pub fn ping_output(bytes: &[u8]) {
+    let report = SystemReport::read(&String::from_utf8_lossy(bytes));
+    assert!(report.trips.len() <= 1000 && report.faults.len() <= 8);
+    assert!(
+        report.trips.is_sorted_by(|a, b| a.0 < b.0),
+        "one answer twice"
+    );
+    let _ = report.received();
+    for (words, times) in &report.faults {
+        assert!(words.chars().count() <= 120 && !words.chars().any(char::is_control));
+        assert_ne!(*times, 0);
+    }
+}
+
+/// The file of the tokens that were used. What is read is written and read alike.
+pub fn used_tokens(bytes: &[u8]) {
+    let Ok(used) = Used::parse(bytes) else {
+        return;
+    };
+    let document = used.document(Timestamp::from_micros(i64::MIN));
+    if let Ok(again) = Used::parse(&document) {
+        assert_eq!(again, used);
+    }
+    let mut later = used.clone();
+    later.forget(Timestamp::from_micros(i64::MAX));
+    assert!(later.is_empty());
+    assert!(used.len() <= TOKENS);
 }

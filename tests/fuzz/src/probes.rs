@@ -14,6 +14,8 @@ use crate::{packets, pieces};
 const SECOND_NS: u64 = 1_000_000_000;
 /// When the answers of an input come.
 const ANSWERED_NS: u64 = SECOND_NS / 2;
+/// The identifier of echo requests.
+pub const IDENTIFIER: u16 = 4_711;
 /// Polls in which a run must have come to its end.
 const POLLS: u32 = 100_000;
 
@@ -24,17 +26,7 @@ pub fn ping(bytes: &[u8]) {
         return;
     };
     let count = u32::from(count % 16) + 1;
-    let pace = ping::Pace {
-        count,
-        interval_ns: 1_000_000,
-        timeout_ns: SECOND_NS,
-        window: count,
-    };
-    let mut machine = ping::Machine::new(pace, 0);
-    let mut now_ns = 0;
-    while let ping::Action::Send(index) = poll_ping(&mut machine, &mut now_ns) {
-        machine.sent(&ping_text(index), Stamp::monotonic(now_ns));
-    }
+    let mut machine = pinging(count);
     for piece in pieces::split(bytes) {
         let Some((&[kind, index], text)) = piece.split_first_chunk() else {
             continue;
@@ -58,8 +50,76 @@ pub fn ping(bytes: &[u8]) {
             machine.reply_ttl(index, kind);
         }
     }
-    now_ns = 10 * SECOND_NS;
-    assert_eq!(machine.poll(now_ns), ping::Action::Done);
+    settled(&mut machine, count);
+}
+
+/// What tells the answers of ping from others', before the machine. The first byte chooses version, socket and number of
+/// packets.
+pub fn ping_face(bytes: &[u8]) {
+    pinged(bytes);
+}
+
+/// The same; says how many packets were answered.
+///
+/// # Panics
+/// When something does not hold that must.
+pub fn pinged(bytes: &[u8]) -> u32 {
+    let Some((&choice, bytes)) = bytes.split_first() else {
+        return 0;
+    };
+    let (_, target) = ends(choice);
+    let face = ping::Face {
+        kind: socket(choice),
+        target,
+        identifier: IDENTIFIER,
+        payload: ping_text(0).len(),
+    };
+    let count = u32::from(choice >> 3 & 7) + 1;
+    let mut machine = pinging(count);
+    for piece in pieces::split(bytes) {
+        let Some((&kind, piece)) = piece.split_first() else {
+            continue;
+        };
+        let Some((event, bytes)) = event(kind, piece, target) else {
+            continue;
+        };
+        let before = machine.tally().received;
+        let ours = face.tell(&event, bytes, &mut machine);
+        let received = machine.tally().received;
+        assert!(received <= before + 1, "one answer for two");
+        let replied = matches!(event.kind, EventKind::Received { .. });
+        let named = |index| bytes.get(..8) == Some(&ping_text(index)[..8]);
+        if !ours
+            || face.kind == SocketKind::Udp
+                && replied
+                && ping::is_ours(bytes)
+                && !(0..count).any(named)
+        {
+            assert!(received <= before, "an answer to another's packet");
+        }
+    }
+    settled(&mut machine, count)
+}
+
+/// A run of so many packets, all of them sent.
+fn pinging(count: u32) -> ping::Machine {
+    let pace = ping::Pace {
+        count,
+        interval_ns: 1_000_000,
+        timeout_ns: SECOND_NS,
+        window: count,
+    };
+    let mut machine = ping::Machine::new(pace, 0);
+    let mut now_ns = 0;
+    while let ping::Action::Send(index) = poll_ping(&mut machine, &mut now_ns) {
+        machine.sent(&ping_text(index), Stamp::monotonic(now_ns));
+    }
+    machine
+}
+
+/// Ends a run of so many packets; says how many were answered.
+fn settled(machine: &mut ping::Machine, count: u32) -> u32 {
+    assert_eq!(machine.poll(10 * SECOND_NS), ping::Action::Done);
     let tally = machine.tally();
     assert_eq!(tally.sent, count);
     assert!(tally.received <= count, "more answers than packets");
@@ -67,12 +127,14 @@ pub fn ping(bytes: &[u8]) {
         tally.trips.len() + usize::try_from(tally.untimed).unwrap_or_default(),
         usize::try_from(tally.received).unwrap_or_default()
     );
+    tally.received
 }
 
-/// The text of packet `index`, as the seeds have it.
+/// The text of packet `index`, as the seeds have it: others begin otherwise.
 pub fn ping_text(index: u32) -> [u8; 32] {
     let mut text = [b'.'; 32];
-    text[..16].copy_from_slice(format!("{:016x}", u64::from(index) * 0x9e37_79b9).as_bytes());
+    let token = format!("{:08x}", index.wrapping_mul(0x9e37_79b9));
+    text[..8].copy_from_slice(token.as_bytes());
     text
 }
 
@@ -114,7 +176,7 @@ pub fn answers(bytes: &[u8]) -> usize {
         let Some((&kind, piece)) = piece.split_first() else {
             continue;
         };
-        let Some((event, bytes)) = event(kind, piece, &face.wire) else {
+        let Some((event, bytes)) = event(kind, piece, face.wire.target) else {
             continue;
         };
         if face.listening && kind & 0x40 != 0 {
@@ -151,7 +213,25 @@ pub fn answers(bytes: &[u8]) -> usize {
 
 /// How the probes of an input are made.
 pub fn face(choice: u8) -> Face {
-    let (source, target) = match packets::family(choice) {
+    let (source, target) = ends(choice);
+    Face {
+        wire: Wire {
+            source,
+            target,
+            source_ports: vec![40_001, 40_002, 40_003],
+            destination_port: 33_434,
+            identifier: IDENTIFIER,
+            payload: 32,
+            seed: 7,
+        },
+        kind: socket(choice),
+        listening: choice & 8 != 0,
+    }
+}
+
+/// Our address and the target's.
+fn ends(choice: u8) -> (IpAddr, IpAddr) {
+    match packets::family(choice) {
         Family::V4 => (
             IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
             IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)),
@@ -160,24 +240,14 @@ pub fn face(choice: u8) -> Face {
             IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
             IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 9)),
         ),
-    };
-    let kind = match choice >> 1 & 3 {
+    }
+}
+
+const fn socket(choice: u8) -> SocketKind {
+    match choice >> 1 & 3 {
         0 | 1 => SocketKind::Udp,
         2 => SocketKind::IcmpDatagram,
         _ => SocketKind::IcmpRaw,
-    };
-    Face {
-        wire: Wire {
-            source,
-            target,
-            source_ports: vec![40_001, 40_002, 40_003],
-            destination_port: 33_434,
-            identifier: 4_711,
-            payload: 32,
-            seed: 7,
-        },
-        kind,
-        listening: choice & 8 != 0,
     }
 }
 
@@ -206,18 +276,14 @@ pub fn pace(choice: u8) -> traceroute::Pace {
 }
 
 /// An event of a socket: who it is from, what happened, and the bytes that came.
-fn event<'a>(kind: u8, piece: &'a [u8], wire: &Wire) -> Option<(Event, &'a [u8])> {
+fn event(kind: u8, piece: &[u8], target: IpAddr) -> Option<(Event, &[u8])> {
     let (&[icmp_type, icmp_code, port_high, port_low], bytes) = piece.split_first_chunk()?;
     let port = u16::from_be_bytes([port_high, port_low]);
-    let stranger = match wire.target {
+    let stranger = match target {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(203, 0, 113, kind)),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, kind.into())),
     };
-    let from = if kind & 0x80 == 0 {
-        wire.target
-    } else {
-        stranger
-    };
+    let from = if kind & 0x80 == 0 { target } else { stranger };
     let origin = match kind & 3 {
         2 => ErrorOrigin::Local,
         3 => ErrorOrigin::Other,
@@ -235,7 +301,7 @@ fn event<'a>(kind: u8, piece: &'a [u8], wire: &Wire) -> Option<(Event, &'a [u8])
             icmp_code,
             info: 0,
             offender: Some(from),
-            destination: Some(SocketAddr::new(wire.target, port)),
+            destination: Some(SocketAddr::new(target, port)),
         }),
     };
     let mut event = Event::new(kind, bytes.len(), Stamp::monotonic(ANSWERED_NS));

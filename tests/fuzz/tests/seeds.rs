@@ -8,10 +8,11 @@ mod seeds {
     pub(super) mod names;
     pub(super) mod packets;
     pub(super) mod peers;
+    pub(super) mod pings;
     pub(super) mod texts;
 }
 
-use glimpse_fuzz::{TARGETS, controller, dns, find, probes};
+use glimpse_fuzz::{TARGETS, controller, dns, find, probes, upnp};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ type Seed = (&'static str, &'static str, Vec<u8>);
 fn made() -> Vec<Seed> {
     [
         seeds::packets::seeds(),
+        seeds::pings::seeds(),
         seeds::names::seeds(),
         seeds::texts::seeds(),
         seeds::peers::seeds(),
@@ -104,6 +106,25 @@ fn true_answers_reach_the_depth_of_their_parsers() {
     ] {
         let found = probes::answers(&seed("traceroute", name));
         assert_eq!(found, answered, "{name}");
+    }
+    for (name, answered) in [("udp", 2), ("udp-foreign", 1), ("raw", 1), ("datagram6", 1)] {
+        assert_eq!(probes::pinged(&seed("ping_face", name)), answered, "{name}");
+    }
+    for (name, document) in [
+        ("length", Some("<root/>")),
+        ("chunked", Some("<root/>")),
+        ("until-closed", Some("<root/>")),
+        ("interim", Some("")),
+        ("redirect", None),
+        ("huge-length", None),
+        ("switched", None),
+    ] {
+        let bytes = seed("upnp_exchange", name);
+        for most in [1, 7, usize::MAX] {
+            let found = upnp::exchanged(&bytes[1..], most);
+            let found = found.as_deref().map(String::from_utf8_lossy);
+            assert_eq!(found.as_deref(), document, "{name} by {most}");
+        }
     }
     let answer = glimpse_probe::methods::dns::answer::judge(
         &dns::question(),

@@ -9,10 +9,17 @@ use cost::{Watch, children_cpu};
 use glimpse_net::stamp::monotonic_ns;
 use glimpse_tests::namespace::Namespace;
 use glimpse_tests::program;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+
+/// From one look at a service to the next.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a service may take to stop.
+const STOPPED: Duration = Duration::from_secs(10);
 
 /// How much is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +64,8 @@ pub(crate) struct Finished {
     pub(crate) err: String,
     /// What it cost.
     pub(crate) cost: Cost,
+    /// Bytes resident after each second.
+    pub(crate) resident: Vec<u64>,
 }
 
 /// A measurement of ours.
@@ -173,10 +182,70 @@ pub(crate) fn run(place: Place<'_>, command: &mut Command) -> Result<Finished> {
             wall,
             cpu,
             peak: seen.peak,
-            settled: seen.settled,
-            last: seen.last,
         },
+        resident: seen.resident,
     })
+}
+
+/// A service that was told to stop when it had done its work.
+#[derive(Clone, Debug)]
+pub(crate) struct Served<T> {
+    /// What its work came to.
+    pub(crate) done: T,
+    /// What it cost from start to end.
+    pub(crate) cost: Cost,
+    /// Bytes resident after each second.
+    pub(crate) resident: Vec<u64>,
+}
+
+/// Runs `command` in `place` until `done` says that its work is done, and what it came to; then it is told to stop. `done`
+/// must start no programs: their cost would be counted.
+pub(crate) fn serve<T>(
+    place: Place<'_>,
+    command: &mut Command,
+    mut done: impl FnMut() -> Result<Option<T>>,
+) -> Result<Served<T>> {
+    let (before, start) = (children_cpu()?, now());
+    let mut child = spawn(place, command)?;
+    let (found, seen) = Watch::over(&child).during(|| {
+        loop {
+            match done() {
+                Ok(None) if matches!(child.try_wait(), Ok(None)) => glimpse_tests::pause(LOOK),
+                Ok(None) => bail!("{command:?} ended before its work was done"),
+                Ok(Some(found)) => return Ok(found),
+                Err(error) => return Err(error),
+            }
+        }
+    });
+    // It may have ended by itself.
+    let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+    let ended = ended(&mut child);
+    let wall = since(start);
+    let cpu = children_cpu()?.saturating_sub(before);
+    let done = found?;
+    ensure!(ended?.success(), "{command:?} did not stop as it was told");
+    Ok(Served {
+        done,
+        cost: Cost {
+            wall,
+            cpu,
+            peak: seen.peak,
+        },
+        resident: seen.resident,
+    })
+}
+
+/// Waits until a program that was told to stop has done so, and ends it when it does not.
+fn ended(child: &mut Child) -> Result<ExitStatus> {
+    let start = now();
+    while since(start) < STOPPED {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        glimpse_tests::pause(LOOK);
+    }
+    child.kill()?;
+    Ok(child.wait()?)
 }
 
 /// The same, of a program that has to succeed.

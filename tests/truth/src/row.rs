@@ -238,6 +238,32 @@ impl Row {
         }
     }
 
+    /// Another one behind it.
+    pub(crate) fn further_remark(self, remark: &str) -> Self {
+        let remark = match &self.remark {
+            Some(before) => format!("{before}; {remark}"),
+            None => remark.to_owned(),
+        };
+        self.remark(remark)
+    }
+
+    /// How far the error is beyond its limit, as a part of it.
+    pub(crate) fn excess(&self) -> f64 {
+        let error = self.error.map_or(f64::NAN, |error| error.value);
+        let (beyond, limit) = match self.limit {
+            Some(Limit::AtMost(limit)) => (error - limit, limit),
+            Some(Limit::AtLeast(limit)) => (limit - error, limit),
+            None => return 0.0,
+        };
+        // Of nothing, everything is too much; so is what is not known.
+        let part = beyond.max(0.0) / limit;
+        if beyond.is_nan() || part.is_nan() {
+            f64::INFINITY
+        } else {
+            part
+        }
+    }
+
     /// How it ended.
     pub(crate) fn verdict(&self) -> Verdict {
         match (self.limit, self.error) {
@@ -272,6 +298,11 @@ mod tests {
         assert_eq!(with(f64::NAN, Limit::AtMost(100.0)), Verdict::Broken);
         assert_eq!(with(f64::NAN, Limit::AtLeast(0.0)), Verdict::Broken);
         assert_eq!(Row::failed("a", "no such tool").verdict(), Verdict::Broken);
+        let excess = |error, limit| row.clone().gate(Figure::ratio(error), limit).excess();
+        assert!((excess(1.8, Limit::AtMost(1.5)) - 0.2).abs() < 1e-9);
+        assert!((excess(0.76, Limit::AtLeast(0.95)) - 0.2).abs() < 1e-9);
+        assert!(excess(1.0, Limit::AtMost(0.0)).is_infinite());
+        assert!(excess(f64::NAN, Limit::AtMost(1.0)).is_infinite());
     }
 
     #[test]

@@ -24,6 +24,19 @@ pub(crate) fn median_error(values: &[f64], truth: f64) -> f64 {
     median(&errors)
 }
 
+/// What is added from one value to the next, by the straight line that fits them best; not a number of less than two.
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
+pub(crate) fn slope(values: &[f64]) -> f64 {
+    let (middle, height) = ((values.len() as f64 - 1.0) / 2.0, mean(values));
+    let (mut both, mut along) = (0.0, 0.0);
+    for (at, value) in values.iter().enumerate() {
+        let from_middle = at as f64 - middle;
+        both += from_middle * (value - height);
+        along += from_middle * from_middle;
+    }
+    both / along
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::float_cmp)]
@@ -36,5 +49,13 @@ mod tests {
         assert!(median(&[]).is_nan() && mean(&[]).is_nan());
         assert_eq!(mean(&[1.0, 2.0, 6.0]), 3.0);
         assert_eq!(median_error(&[4.0, 5.5, 8.0], 5.0), 1.0);
+    }
+    #[test]
+    fn the_slope_of_a_line_is_found() {
+        assert_eq!(slope(&[1.0, 3.0, 5.0, 7.0]), 2.0);
+        assert_eq!(slope(&[4.0, 4.0, 4.0]), 0.0);
+        // One step at the end: less than a step a value.
+        assert_eq!(slope(&[0.0, 0.0, 4.0]), 2.0);
+        assert!(slope(&[1.0]).is_nan() && slope(&[]).is_nan());
     }
 }

@@ -7,6 +7,7 @@ mod musl;
 use crate::workspace::{self, Metadata};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
+use std::path::PathBuf;
 
 /// Above this the command fails, in bytes.
 const GATE: usize = 2_000_000;
@@ -15,10 +16,15 @@ const AIM: usize = 1_400_000;
 /// Where the program lies in the package.
 const INSTALLED: &str = "usr/sbin/glimpse-agent";
 
-/// Builds the agent statically with the profile `small` and weighs it.
+/// Builds the agent as routers have it, statically and with the profile `small`, and returns where it lies.
+pub(crate) fn build() -> Result<PathBuf> {
+    musl::build(&Metadata::read(musl::TARGET)?.target_directory)
+}
+
+/// Builds the agent and weighs it.
 pub(crate) fn run() -> Result<()> {
     let target = musl::TARGET;
-    let built = musl::build(&Metadata::read(target)?.target_directory)?;
+    let built = build()?;
     let program = fs::read(&built).with_context(|| built.display().to_string())?;
     ensure!(
         elf::is_static(&program)?,

@@ -1,10 +1,11 @@
-//! `cargo xtask truth`: the agent beside the truth and beside the tools of the field.
+//! `cargo xtask truth`: the agent, built as routers have it, beside the truth and beside the tools of the field.
 
 use crate::packages::{
     self, CURL, FPING, GCC, IPERF3, IPROUTE2, IPUTILS_PING, IRTT, KDIG, MINIUPNPD, MTR, SCAMPER,
 };
-use crate::{process, workspace};
+use crate::{process, size, workspace};
 use anyhow::{Result, bail};
+use std::path::PathBuf;
 
 /// What `cargo xtask truth` takes.
 #[derive(clap::Args)]
@@ -12,11 +13,14 @@ pub(crate) struct Arguments {
     /// Few repetitions: five minutes at most
     #[arg(long)]
     quick: bool,
+    /// Where the table is written as a page, too [default: docs/truth.md, of a full run of all rows]
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// Rows to run, such as `ping` [default: all]
     rows: Vec<String>,
 }
 
-/// Builds the programs and compares; a full run of all rows writes `docs/truth.md`.
+/// Builds the programs and compares; a full run of all rows writes `docs/truth.md`, and any run the page that is named.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     packages::ensure(&[
         GCC,
@@ -34,22 +38,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the laboratory lays out network namespaces: start this command as root");
     }
+    let agent = size::build()?;
     let mut build = process::cargo();
     build.args(["build", "--release", "--locked"]);
-    for package in ["glimpse-agent", "glimpse-tests", "glimpse-truth"] {
+    for package in ["glimpse-tests", "glimpse-truth"] {
         build.args(["--package", package]);
     }
     process::run(build.arg("--bins"))?;
     let mut truth = process::cargo();
     truth
         .args(["run", "--release", "--locked", "--quiet"])
-        .args(["--package", "glimpse-truth", "--"]);
+        .args(["--package", "glimpse-truth", "--", "--agent"])
+        .arg(agent);
     if arguments.quick {
         truth.arg("--quick");
-    } else if arguments.rows.is_empty() {
-        truth
-            .arg("--markdown")
-            .arg(workspace::root().join("docs/truth.md"));
+    }
+    let whole = !arguments.quick && arguments.rows.is_empty();
+    let page = match &arguments.page {
+        None => whole.then(|| workspace::root().join("docs/truth.md")),
+        // The program runs elsewhere than this command was called.
+        Some(page) => Some(std::path::absolute(page)?),
+    };
+    if let Some(page) = page {
+        truth.arg("--markdown").arg(page);
     }
     process::run(truth.args(&arguments.rows))
 }

@@ -333,6 +333,9 @@ fn receive_packet(fd: RawFd, buffer: &mut [u8]) -> io::Result<Event> {
             result => return result,
         }
     }
-    // Still failing: let the error queue have its turn.
-    receive(fd, buffer, true)
+    // Still failing: let the error queue have its turn, and the packets where it is empty.
+    match receive(fd, buffer, true) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => receive(fd, buffer, false),
+        result => result,
+    }
 }

@@ -85,8 +85,10 @@ impl Used {
     /// Takes over what another one remembers, as far as there is room.
     pub fn merge(&mut self, other: Self) {
         for (token, opened) in other.tokens {
-            if !self.is_full(token) {
-                self.add(token, opened.expires, opened.sessions);
+            for session in opened.sessions {
+                if !self.is_full(token) {
+                    self.add(token, opened.expires, [session]);
+                }
             }
         }
     }

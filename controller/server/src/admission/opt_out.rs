@@ -4,6 +4,9 @@ use super::Target;
 use glimpse_model::read::Refused;
 use std::net::IpAddr;
 
+/// Bits before the IPv4 address in an IPv6 address that holds one (RFC 4291 §2.5.5.2).
+const MAPPED_BITS: u8 = 96;
+
 /// Names, addresses and prefixes that are never measured. A name stands for all names below it too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OptOuts {
@@ -29,7 +32,7 @@ impl OptOuts {
             if let Some((address, length)) = entry.split_once('/') {
                 match (address.parse::<IpAddr>(), length.parse::<u8>()) {
                     (Ok(address), Ok(length)) if length <= bits(address).1 => {
-                        list.prefixes.push((address, length));
+                        list.prefixes.push(canonical(address, length));
                     }
                     _ => return refuse("must be a prefix such as 192.0.2.0/24"),
                 }
@@ -57,6 +60,14 @@ impl OptOuts {
                     .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }),
         }
+    }
+}
+
+/// The prefix in the form that targets have: of IPv4 addresses within IPv6, the IPv4 prefix.
+fn canonical(address: IpAddr, length: u8) -> (IpAddr, u8) {
+    match (address.to_canonical(), length.checked_sub(MAPPED_BITS)) {
+        (v4 @ IpAddr::V4(_), Some(rest)) if address.is_ipv6() => (v4, rest),
+        _ => (address, length),
     }
 }
 

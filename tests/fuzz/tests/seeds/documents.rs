@@ -30,6 +30,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
         "untouched",
         pieces::joined([b"".as_slice(), b"{}"]),
     ));
+    seeds.extend(batches());
     seeds.push(("history", "hours", history()));
     seeds.push(("history", "empty", Rollups::default().encode()));
     seeds
@@ -42,6 +43,37 @@ fn segment(bodies: &[&[u8]]) -> Vec<u8> {
         codec::encode(&mut bytes, SEGMENT, offset, &[number; 16], 1_000_000, body);
     }
     bytes
+}
+
+/// The records of the target `record`, several in one.
+fn batches() -> Vec<Seed> {
+    let records: Vec<&str> = TEXTS
+        .iter()
+        .filter(|(target, ..)| *target == "record")
+        .map(|&(_, _, text)| text)
+        .collect();
+    let batch = |schema: &str, records: &[&str]| {
+        format!(
+            "{{\"schema\":{schema},\"records\":[{}]}}",
+            records.join(",")
+        )
+        .into_bytes()
+    };
+    let foreign = [
+        records[0],
+        r#"{"id":"019aa8c1-5d2c-7000-8000-0123456789ab","status":"later"}"#,
+        "7",
+    ];
+    let awkward = r#"{"id":"019aa8c1-5d2c-7000-8000-0123456789ae","method":"btc_ma",
+        "status":"failed", "error":"said \"no\",\r\nthen nothing",
+        "probe_result":{"measure_uuid":"11111111-1111-1111-1111-111111111111"}, "bytes":{"sent":1,"received":2}}"#;
+    vec![
+        ("batch", "three", batch("2", &records)),
+        ("batch", "foreign", batch("2", &foreign)),
+        ("batch", "awkward", batch("2", &[awkward])),
+        ("batch", "empty", batch("2", &[])),
+        ("batch", "other-schema", batch("1", &records)),
+    ]
 }
 
 fn history() -> Vec<u8> {
@@ -106,6 +138,17 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "gap",
         r#"{"id":"019aa8c2-47a0-7000-8000-0123456789ad","status":"gap","gap":{"count":5,"bytes":1000,"from":"2026-11-21T20:00:00Z","to":"2026-11-21T21:00:00Z"}}"#,
     ),
+    (
+        "record",
+        "awkward-figures",
+        r#"{"id":"019aa8c1-5d2c-7000-8000-0123456789af","method":"ping","status":"ok","probe_result":{"round_trip_ms":["1e9",-1,14.1,null,4294967.295],"round_trip_sent":4.5,"round_trip_loss":"0.25","destination_ip":"192.0.2.1"},"bytes":{"sent":0,"received":0}}"#,
+    ),
+    (
+        "problem",
+        "detail",
+        r#"{"type":"about:blank","title":"Forbidden","status":403,"detail":"revoked\nlong ago"}"#,
+    ),
+    ("problem", "page", "<html>Bad Gateway</html>"),
     (
         "plugin_description",
         "all",

@@ -58,6 +58,8 @@ pub(crate) fn seeds() -> Vec<Seed> {
         record(&NAME, 65, 900, b"\0\x01\0\0\x01\0\x03\x02h2"),
         record(&NAME, 65_280, 900, b"\x01\x02"),
     ];
+    let answered = message(0x8180, [1, 1, 0, 0], &[a(1)]);
+    let framed = |message: &[u8]| [&length(message.len()), message].concat();
     let mut chain = vec![0; 12];
     chain.extend_from_slice(b"\x07example\x03net\0\x03www\xc0\x0c\xc0\x19");
     let value = |kind: u16, data: &[u8]| {
@@ -76,6 +78,9 @@ pub(crate) fn seeds() -> Vec<Seed> {
         ("dns_answer", "length-beyond-the-end", beyond),
         ("dns_answer", "pointer-to-itself", looping),
         ("dns_answer", "question-only", [&header(0x8183, [1, 0, 0, 0])[..], &question].concat()),
+        ("dns_framing", "two", [&[255][..], &framed(&answered), &framed(b"")].concat()),
+        ("dns_framing", "cut", [&[4][..], &framed(&answered), &framed(&answered)[..9]].concat()),
+        ("dns_framing", "longest", [&[0][..], &[0xff; 4]].concat()),
         ("dns_name", "plain", b"\0\x03www\x07example\x03net\0".to_vec()),
         ("dns_name", "pointers", [&[30][..], &chain].concat()),
         ("dns_name", "odd-letters", b"\0\x05a.b\\\x80\0".to_vec()),

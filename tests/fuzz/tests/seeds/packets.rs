@@ -6,12 +6,12 @@ use glimpse_net::packet::{Echo, Family, encode_echo_request, internet_checksum};
 use glimpse_probe::methods::traceroute::{Face, Probe};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const ROUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// A host on the way.
+pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
 pub(crate) fn seeds() -> Vec<Seed> {
     let mut seeds = icmp();
     seeds.extend(traces());
-    seeds.extend(pings());
     seeds.extend(wifi());
     seeds
 }
@@ -174,57 +174,6 @@ fn traces() -> Vec<Seed> {
     ]
 }
 
-fn pings() -> Vec<Seed> {
-    let claim = |kind: u8, index: u8, text: &[u8]| [&[kind, index][..], text].concat();
-    let text = |index| probes::ping_text(index).to_vec();
-    let joined = |count: u8, claims: &[Vec<u8>]| {
-        let mut bytes = vec![count];
-        bytes.extend(pieces::joined(claims.iter().map(Vec::as_slice)));
-        bytes
-    };
-    vec![
-        (
-            "ping",
-            "answered-in-part",
-            joined(
-                3,
-                &[
-                    claim(1, 0, &text(0)),
-                    claim(2, 2, &text(2)),
-                    claim(0, 0, &text(1)[..8]),
-                ],
-            ),
-        ),
-        (
-            "ping",
-            "short-quotes",
-            joined(
-                1,
-                &[
-                    claim(0, 0, b""),
-                    claim(0, 0, b"00"),
-                    claim(0, 0, b"0"),
-                    claim(0, 0, b""),
-                ],
-            ),
-        ),
-        (
-            "ping",
-            "duplicates-and-failures",
-            joined(
-                2,
-                &[
-                    claim(1, 0, &text(1)),
-                    claim(1, 0, &text(1)),
-                    claim(5, 0, &text(0)),
-                    claim(3, 200, b""),
-                    claim(4, 0, &text(0)),
-                ],
-            ),
-        ),
-    ]
-}
-
 /// Replies of the kernel that the tests of `wifi` recorded.
 fn wifi() -> Vec<Seed> {
     let recorded = [
@@ -325,7 +274,7 @@ fn udp(face: &Face, index: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An IPv4 packet from `from`.
-fn ip4(protocol: u8, from: Ipv4Addr, body: &[u8]) -> Vec<u8> {
+pub(crate) fn ip4(protocol: u8, from: Ipv4Addr, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + body.len()).unwrap();
     let mut packet = vec![0x45, 0];
     packet.extend_from_slice(&length.to_be_bytes());
@@ -377,8 +326,8 @@ fn stack() -> Vec<u8> {
     bytes
 }
 
-/// A piece for the target `traceroute`.
-fn event(kind: u8, icmp: [u8; 2], port: u16, bytes: &[u8]) -> Vec<u8> {
+/// A piece for the targets `traceroute` and `ping_face`.
+pub(crate) fn event(kind: u8, icmp: [u8; 2], port: u16, bytes: &[u8]) -> Vec<u8> {
     let [high, low] = port.to_be_bytes();
     [&[kind, icmp[0], icmp[1], high, low][..], bytes].concat()
 }

@@ -11,6 +11,7 @@ use glimpse_probe::peer::frame::{FlowReceived, FlowSent, Frame};
 use glimpse_probe::peer::plan::{BulkPlan, Request};
 use glimpse_probe::peer::report::{self, Arrival, Train};
 use glimpse_probe::peer::{Direction, Limits};
+use glimpse_probe::responder::memory::Used;
 
 const LIMITS: Limits = Limits {
     max_bytes: 1_000_000,
@@ -33,6 +34,12 @@ pub(crate) fn seeds() -> Vec<Seed> {
             report::encode(&[Train::default()]),
         ),
     ];
+    seeds.push(("used_tokens", "one", used()));
+    seeds.push((
+        "used_tokens",
+        "twice",
+        br#"{"used":[["11111111-1111-1111-1111-111111111111","2026-11-21T00:00:00Z",["5e5e5e5e-5e5e-5e5e-5e5e-5e5e5e5e5e5e"]],["11111111-1111-1111-1111-111111111111","2026-11-22T00:00:00Z",[]]]}"#.to_vec(),
+    ));
     seeds.extend(datagrams(&token));
     seeds.extend(frames(&token));
     seeds
@@ -58,6 +65,15 @@ fn token() -> String {
         .unwrap()
         .as_str()
         .to_owned()
+}
+
+fn used() -> Vec<u8> {
+    let mut used = Used::default();
+    let now = Timestamp::from_unix_seconds(1_795_219_200);
+    for session in [SESSION, MeasureId::from_bytes([0x5f; 16])] {
+        used.enter(&claims(), session, now).unwrap();
+    }
+    used.document(now)
 }
 
 fn claims_document() -> Vec<u8> {

@@ -11,7 +11,95 @@ pub(crate) fn seeds() -> Vec<Seed> {
     seeds.push(("upnp_description", "gateway", gateway.to_vec()));
     let settings = include_bytes!("../../../../agent/daemon/tests/data/glimpse.uci");
     seeds.push(("uci", "all", settings.to_vec()));
+    let printed = [
+        (
+            "iputils",
+            include_str!("../../../../agent/probe/tests/data/ping/iputils-ipv4.txt"),
+        ),
+        (
+            "iputils6",
+            include_str!("../../../../agent/probe/tests/data/ping/iputils-ipv6.txt"),
+        ),
+        (
+            "iputils-faults",
+            include_str!("../../../../agent/probe/tests/data/ping/iputils-faults.txt"),
+        ),
+        (
+            "busybox",
+            include_str!("../../../../agent/probe/tests/data/ping/busybox-ipv4.txt"),
+        ),
+        (
+            "busybox-silent",
+            include_str!("../../../../agent/probe/tests/data/ping/busybox-silent.txt"),
+        ),
+    ];
+    for (name, text) in printed {
+        seeds.push(("ping_output", name, text.as_bytes().to_vec()));
+    }
+    let template = glimpse_controller::config::template([192, 0, 2, 1].into());
+    seeds.push(("controller_config", "template", template.into_bytes()));
+    seeds.extend(exchanges());
     seeds
+}
+
+/// Answers of devices, behind the byte that says how they are cut.
+fn exchanges() -> Vec<Seed> {
+    let cut = |most: u8, answer: &str| [&[most][..], answer.as_bytes()].concat();
+    vec![
+        (
+            "upnp_exchange",
+            "length",
+            cut(
+                255,
+                "HTTP/1.1 200 OK\r\nServer: Linux/5.15 UPnP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 7\r\n\r\n<root/>",
+            ),
+        ),
+        (
+            "upnp_exchange",
+            "chunked",
+            cut(
+                3,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\n<ro\r\n4\r\not/>\r\n0\r\nX-Sum: 1\r\n\r\n",
+            ),
+        ),
+        (
+            "upnp_exchange",
+            "until-closed",
+            cut(6, "HTTP/1.0 200 OK\r\n\r\n<root/>"),
+        ),
+        (
+            "upnp_exchange",
+            "interim",
+            cut(
+                0,
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            ),
+        ),
+        (
+            "upnp_exchange",
+            "redirect",
+            cut(
+                40,
+                "HTTP/1.1 302 Found\r\nLocation: http://203.0.113.9/\r\nContent-Length: 0\r\n\r\n",
+            ),
+        ),
+        (
+            "upnp_exchange",
+            "huge-length",
+            cut(
+                19,
+                "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n<root/>",
+            ),
+        ),
+        (
+            "upnp_exchange",
+            "switched",
+            cut(
+                19,
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n<root/>",
+            ),
+        ),
+    ]
 }
 
 const TEXTS: &[(&str, &str, &str)] = &[
@@ -112,6 +200,31 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "soap",
         "fault",
         "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault><detail><UPnPError><errorCode>401</errorCode></UPnPError></detail></s:Fault></s:Body></s:Envelope>",
+    ),
+    ("host", "name", "www.example.net."),
+    ("host", "underscore", "_dmarc.xn--bcher-kva.example"),
+    ("host", "address", "2001:db8::1"),
+    ("host", "hyphen", "-c1"),
+    (
+        "opt_out",
+        "list",
+        "example.org\n192.0.2.1\n[2001:db8::1]\n2001:db8::/32\n198.51.100.0/24\nWWW.Example.net.\n",
+    ),
+    ("opt_out", "all", "0.0.0.0/0\n::/0\n"),
+    (
+        "opt_out",
+        "mapped",
+        "::ffff:192.0.2.0/120\n::ffff:198.51.100.9\n",
+    ),
+    (
+        "controller_config",
+        "limits",
+        "[agents]\npull = { calendar = { minutes = [0] } }\nmonthly_bytes = 100000000\n[limits]\nrunsper_hour = 1\n",
+    ),
+    (
+        "controller_config",
+        "clusters",
+        "[limits]\nruns_per_hour = 1e3\npackets_per_second = 0.5\nopt_out = [\"192.0.2.0/24\"]\n[alto]\nk = 2\nlab = true\n[alto.clusters]\n\"example.net\" = \"measure\"\n",
     ),
     (
         "uci",

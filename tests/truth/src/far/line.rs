@@ -86,7 +86,7 @@ impl Line {
 }
 
 /// Sets a variable of the kernel in `namespace`.
-fn set(namespace: &Namespace, name: &str, value: &str) -> Result<()> {
+pub(crate) fn set(namespace: &Namespace, name: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/{name}");
     namespace
         .enter(|| fs::write(&path, value))?

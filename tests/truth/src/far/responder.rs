@@ -6,7 +6,7 @@ use glimpse_model::id::AgentId;
 use glimpse_model::time::Timestamp;
 use glimpse_model::token::{Claims, MeasureId, PeerMethod, Token};
 use glimpse_probe::peer::Limits;
-use glimpse_probe::responder::{Config, Event, Responder};
+use glimpse_probe::responder::{Config, Event, Memory, Responder};
 use glimpse_tests::namespace::Namespace;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use std::cell::Cell;
@@ -55,6 +55,7 @@ impl Peer {
             limits: LIMITS,
             max_sessions: 2,
             clock: Arc::new(clock),
+            memory: Memory::default(),
         };
         let server = Server::start(namespace, async move || {
             let responder = Responder::bind(config).await?;

@@ -19,8 +19,8 @@ pub(super) const LONGEST: Duration = Duration::from_mins(3);
 /// When memory is first looked at, and how rarely at last: looking costs some 30 µs.
 const FIRST_LOOK: Duration = Duration::from_millis(4);
 const LATER_LOOKS: Duration = Duration::from_millis(100);
-/// From here on a program has everything it needs.
-const SETTLED: Duration = Duration::from_secs(1);
+/// From one note of the memory to the next.
+const NOTED: Duration = Duration::from_secs(1);
 
 /// CPU time and memory of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +32,6 @@ pub(crate) struct Cost {
     /// Most memory that was resident, in bytes, as last seen: in the last 100 ms of a program, or in all of a very short
     /// one, nobody may have looked.
     pub(crate) peak: Option<u64>,
-    /// Memory resident a second after the start, in bytes.
-    pub(crate) settled: Option<u64>,
-    /// Memory resident when last seen, in bytes.
-    pub(crate) last: Option<u64>,
 }
 
 impl Add for Cost {
@@ -47,8 +43,6 @@ impl Add for Cost {
             wall: self.wall + other.wall,
             cpu: self.cpu + other.cpu,
             peak: self.peak.max(other.peak),
-            settled: self.settled.max(other.settled),
-            last: self.last.max(other.last),
         }
     }
 }
@@ -70,11 +64,11 @@ pub(super) fn children_cpu() -> Result<Duration> {
 }
 
 /// What was seen of a program while it ran.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) peak: Option<u64>,
-    pub(super) settled: Option<u64>,
-    pub(super) last: Option<u64>,
+    /// Bytes resident after each second.
+    pub(super) resident: Vec<u64>,
     /// It was ended for taking too long.
     pub(super) overdue: bool,
 }
@@ -103,15 +97,13 @@ impl Watch {
 
     fn look(self, is_done: &Receiver<()>) -> Seen {
         let (start, mut pause) = (now(), FIRST_LOOK);
-        let mut seen = Seen::default();
+        let (mut seen, mut noted) = (Seen::default(), Duration::ZERO);
         while is_done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
             pause = (pause * 2).min(LATER_LOOKS);
-            if let Some((resident, peak)) = self.memory() {
-                seen.peak = seen.peak.max(Some(peak));
-                seen.last = Some(resident);
-                if since(start) >= SETTLED {
-                    seen.settled = seen.settled.or(Some(resident));
-                }
+            seen.peak = seen.peak.max(self.peak());
+            if since(start) >= noted + NOTED {
+                noted += NOTED;
+                seen.resident.extend(self.resident());
             }
             if since(start) > LONGEST && !seen.overdue {
                 seen.overdue = true;
@@ -121,15 +113,22 @@ impl Watch {
         seen
     }
 
-    /// Bytes resident now, and at most so far; none when the program is gone.
-    fn memory(self) -> Option<(u64, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        Some((bytes(&status, "VmRSS:")?, bytes(&status, "VmHWM:")?))
+    /// Most bytes that were resident so far; none when the program is gone.
+    fn peak(self) -> Option<u64> {
+        bytes(self.pid, "status", "VmHWM:")
+    }
+
+    /// Bytes resident now. `status` gives this number as the kernel's counters for each processor leave it, some hundred
+    /// kilobytes off; this one is counted page by page.
+    fn resident(self) -> Option<u64> {
+        bytes(self.pid, "smaps_rollup", "Rss:")
     }
 }
 
-fn bytes(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+/// What a file of a process says, in kilobytes, behind `name`.
+fn bytes(pid: u32, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let number = line.trim().strip_suffix(" kB")?;
     number.parse::<u64>().ok().map(|number| number * 1024)
 }

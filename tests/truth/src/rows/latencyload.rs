@@ -23,6 +23,10 @@ const BURST: u64 = 2 * 1514;
 const ERROR_PERCENT: f64 = 10.0;
 
 pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
+    super::again(scale, || measure(lab, scale))
+}
+
+fn measure(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let line = Line::shaped(Tbf {
         rate_bps: RATE_BPS,
         burst_bytes: BURST,
@@ -31,7 +35,7 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let server = http::serve(line.far())?;
     let options = json!({
         "url": format!("http://{FAR}:{}/", server.port()), "directions": "each",
-        "idle_time": 2000, "ramp_up_time": 3000, "target_time": scale.of(8000, 30_000),
+        "idle_time": 2000, "ramp_up_time": 3000, "target_time": scale.of(6000, 30_000),
         "interval": 20, "max_bytes": 1_000_000_000,
     });
     let measured = lab.measure(Some(line.near()), "latencyload", &options)?;

@@ -1,11 +1,11 @@
 //! The way to every target of every topology, and how long it takes to find a long one.
 
+mod time;
 mod verdict;
 
 use crate::lab::{Cost, Lab, Place, Scale, run_well};
 use crate::row::{Figure, Limit, Row};
-use crate::statistics::median;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use glimpse_tests::emulator::{Path, Topology};
 use glimpse_tests::namespace::Emulated;
 use serde_json::{Value, json};
@@ -61,7 +61,10 @@ pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
         .map(|&(kind, theirs)| paths(&traces, kind, theirs))
         .collect();
     for per_second in scale.of(&[20][..], &[20, 100]) {
-        rows.push(time(lab, *per_second, scale.of(3, 9))?);
+        let rounds = scale.of(2, 5);
+        rows.extend(super::again(scale, || {
+            time::rows(lab, *per_second, rounds)
+        })?);
     }
     Ok(rows)
 }
@@ -231,39 +234,4 @@ impl Sum {
         }
         sum
     }
-}
-
-/// Fifteen hops, 20 ms each, at the same packet rate.
-fn time(lab: &Lab, per_second: u32, rounds: usize) -> Result<Row> {
-    let network = Emulated::start("line-15", 1)?;
-    let truth = &network.topology().truths()[0];
-    let place = Some(network.namespace());
-    let options = json!({
-        "host": truth.target.to_string(), "ping_type": "Udp", "count": 1, "interval": 1000 / per_second,
-    });
-    let [mut ours, mut theirs] = std::array::from_fn(|_| (Vec::new(), Cost::default(), 0));
-    for _ in 0..rounds {
-        let measured = lab.measure(place, "traceroute", &options)?;
-        ensure!(
-            measured.result["hop_count"] == truth.rtt_us.len(),
-            "the way has another length: {}",
-            measured.result
-        );
-        ours.0.push(measured.cost.wall.as_secs_f64());
-        ours.1 = ours.1 + measured.cost;
-        ours.2 += measured.result["probes_sent"].as_u64().unwrap_or(0);
-        let (record, cost) = scamper(place, truth.target, per_second, "trace -P udp-paris -q 1")?;
-        theirs.0.push(cost.wall.as_secs_f64());
-        theirs.1 = theirs.1 + cost;
-        theirs.2 += record["probe_count"].as_u64().unwrap_or(0);
-    }
-    let (ours_s, theirs_s) = (median(&ours.0), median(&theirs.0));
-    Ok(Row::new(
-        format!("15 hops, {per_second} packets/s"),
-        Figure::seconds(ours_s),
-    )
-    .reference("scamper", Figure::seconds(theirs_s))
-    .gate(Figure::ratio(ours_s / theirs_s), Limit::AtMost(1.0))
-    .packets(ours.2, Some(theirs.2))
-    .cost(ours.1, Some(theirs.1)))
 }

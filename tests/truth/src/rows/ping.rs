@@ -4,6 +4,8 @@
 //! runs again and again for a few packets, and the errors of these means are compared by their medians. The emulator keeps
 //! a processor busy, to be exact.
 
+mod peer;
+
 use crate::lab::{Cost, Lab, Scale, run_well};
 use crate::row::{Figure, Limit, Row};
 use crate::statistics::{mean, median, median_error};
@@ -20,6 +22,9 @@ const SCAMPER_PACKETS: u32 = 3;
 const SCAMPER_ROUNDS: usize = 5;
 /// From packet to packet, in milliseconds.
 const INTERVAL_MS: u32 = 10;
+/// What ping and fping send, and where our UDP is echoed.
+const PAYLOAD: u32 = 56;
+const ECHO: u16 = 7;
 /// What the median error may be in any case, in microseconds.
 const ERROR_US: f64 = 100.0;
 
@@ -46,8 +51,10 @@ impl Means {
 pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for trip_ms in [5_u32, 20, 100] {
-        rows.extend(compare(lab, trip_ms, scale.of(10, 200))?);
+        let rounds = scale.of(10, 60);
+        rows.extend(super::again(scale, || compare(lab, trip_ms, rounds))?);
     }
+    rows.extend(super::again(scale, || peer::rows(lab, scale))?);
     Ok(rows)
 }
 
@@ -58,9 +65,9 @@ fn compare(lab: &Lab, trip_ms: u32, rounds: usize) -> Result<Vec<Row>> {
     let [mut icmp, mut udp, mut ping, mut fping, mut scamper] =
         std::array::from_fn(|_| Means::default());
     for round in 0..rounds {
-        ours(lab, namespace, target, "Icmp", &mut icmp)?;
+        ours(lab, namespace, target, ("Icmp", 0, PAYLOAD), &mut icmp)?;
         by_ping(namespace, target, &mut ping)?;
-        ours(lab, namespace, target, "Udp", &mut udp)?;
+        ours(lab, namespace, target, ("Udp", ECHO, PAYLOAD), &mut udp)?;
         by_fping(namespace, target, &mut fping)?;
         if round.is_multiple_of(SCAMPER_ROUNDS) {
             by_scamper(namespace, target, &mut scamper)?;
@@ -93,10 +100,17 @@ fn compare(lab: &Lab, trip_ms: u32, rounds: usize) -> Result<Vec<Row>> {
     ])
 }
 
-fn ours(lab: &Lab, place: &Namespace, target: IpAddr, kind: &str, means: &mut Means) -> Result<()> {
+/// One run of the agent, of this type, to this port, with so many bytes of payload.
+fn ours(
+    lab: &Lab,
+    place: &Namespace,
+    target: IpAddr,
+    (kind, port, payload): (&str, u16, u32),
+    means: &mut Means,
+) -> Result<()> {
     let options = json!({
         "host": target.to_string(), "type": kind, "count": PACKETS, "interval": INTERVAL_MS,
-        "destination_port": 7, "payload": 56,
+        "destination_port": port, "payload": payload,
     });
     let measured = lab.measure(Some(place), "ping", &options)?;
     let trips: Vec<f64> = measured.result["round_trip_ms"]

@@ -26,6 +26,7 @@ const COST_SHARE: f64 = 1.3;
 /// Time before what counts, and how long it counts.
 const RAMP_UP_MS: u32 = 1000;
 const SHAPED_MS: u32 = 3000;
+const SHAPED_QUICK_MS: u32 = 2000;
 const UNSHAPED_MS: u32 = 2000;
 /// What the queue of a shaped line holds, in milliseconds of its rate: as long as payload behind a lost segment waits, which
 /// the measured time has at its edges.
@@ -121,6 +122,54 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// Through a token bucket of `mbps`, which lets `truth` Mbit/s of payload through.
+    fn beside_truth(&self, kind: Kind, (mbps, truth): (u32, f64), scale: Scale) -> Result<Row> {
+        let mut series = Series::default();
+        for _ in 0..scale.of(1, 3) {
+            let measured_ms = scale.of(SHAPED_QUICK_MS, SHAPED_MS);
+            series.0.push(self.ours(kind, measured_ms)?);
+        }
+        let error = (series.mbps() / truth - 1.0).abs() * 100.0;
+        let name = format!("{}, {mbps} Mbit/s", kind.name());
+        let row = Row::new(name, Figure::new(series.mbps(), "Mbit/s", 2));
+        Ok(row
+            .truth(Figure::new(truth, "Mbit/s", 2))
+            .gate(Figure::percent(error), Limit::AtMost(ERROR_PERCENT))
+            .cost(series.cost(), None))
+    }
+
+    /// As fast as this machine is, and what a byte costs it.
+    fn beside_theirs(&self, kind: Kind, rounds: usize) -> Result<Vec<Row>> {
+        let [mut ours, mut theirs] = [Series::default(), Series::default()];
+        for round in 0..rounds {
+            // Who comes first has a machine in another state: they take turns.
+            if round % 2 == 0 {
+                theirs.0.push(self.theirs(kind)?);
+                ours.0.push(self.ours(kind, UNSHAPED_MS)?);
+            } else {
+                ours.0.push(self.ours(kind, UNSHAPED_MS)?);
+                theirs.0.push(self.theirs(kind)?);
+            }
+        }
+        let tool = match kind {
+            Kind::BtcDown | Kind::BtcUp => "iperf3",
+            Kind::Download => "curl",
+        };
+        let row = |what: &str, ours: Figure, theirs: Figure| {
+            Row::new(format!("{} {what}", kind.name()), ours).reference(tool, theirs)
+        };
+        let gbps = |series: &Series| Figure::new(series.mbps() / 1000.0, "Gbit/s", 2);
+        let rate = Figure::ratio(ours.mbps() / theirs.mbps());
+        let each = |series: &Series| Figure::new(series.cpu_per_gb(), "s/GB", 3);
+        let cpu = Figure::ratio(ours.cpu_per_gb() / theirs.cpu_per_gb());
+        Ok(vec![
+            row("unshaped", gbps(&ours), gbps(&theirs))
+                .gate(rate, Limit::AtLeast(RATE_SHARE))
+                .cost(ours.cost(), Some(theirs.cost())),
+            row("CPU", each(&ours), each(&theirs)).gate(cpu, Limit::AtMost(COST_SHARE)),
+        ])
+    }
+
     fn btc(&self, direction: &str, measured_ms: u32) -> Result<Transfer> {
         let options = json!({
             "host": FAR.to_string(), "port": self.peer.port(), "token": self.peer.token(PeerMethod::Btc)?,
@@ -156,13 +205,13 @@ fn number(result: &Value, name: &str) -> Result<f64> {
 pub(super) fn run(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for mbps in RATES {
-        rows.extend(shaped(lab, mbps, scale.of(1, 5))?);
+        rows.extend(shaped(lab, mbps, scale)?);
     }
-    rows.extend(unshaped(lab, scale.of(3, 15))?);
+    rows.extend(unshaped(lab, scale)?);
     Ok(rows)
 }
 
-fn shaped(lab: &Lab, mbps: u32, rounds: usize) -> Result<Vec<Row>> {
+fn shaped(lab: &Lab, mbps: u32, scale: Scale) -> Result<Vec<Row>> {
     let rate_bps = u64::from(mbps) * 1_000_000;
     let tbf = Tbf {
         rate_bps,
@@ -171,58 +220,21 @@ fn shaped(lab: &Lab, mbps: u32, rounds: usize) -> Result<Vec<Row>> {
     };
     let bench = Bench::new(lab, Line::shaped(tbf)?)?;
     let truth = f64::from(mbps) * f64::from(SEGMENT) / f64::from(FRAME);
-    KINDS
-        .into_iter()
-        .map(|kind| {
-            let mut series = Series::default();
-            for _ in 0..rounds {
-                series.0.push(bench.ours(kind, SHAPED_MS)?);
-            }
-            let error = (series.mbps() / truth - 1.0).abs() * 100.0;
-            let row = Row::new(
-                format!("{}, {mbps} Mbit/s", kind.name()),
-                Figure::new(series.mbps(), "Mbit/s", 2),
-            );
-            Ok(row
-                .truth(Figure::new(truth, "Mbit/s", 2))
-                .gate(Figure::percent(error), Limit::AtMost(ERROR_PERCENT))
-                .cost(series.cost(), None))
-        })
-        .collect()
+    let mut rows = Vec::new();
+    for kind in KINDS {
+        rows.extend(super::again(scale, || {
+            Ok(vec![bench.beside_truth(kind, (mbps, truth), scale)?])
+        })?);
+    }
+    Ok(rows)
 }
 
-fn unshaped(lab: &Lab, rounds: usize) -> Result<Vec<Row>> {
+fn unshaped(lab: &Lab, scale: Scale) -> Result<Vec<Row>> {
     let bench = Bench::new(lab, Line::direct()?)?;
     let mut rows = Vec::new();
     for kind in KINDS {
-        let [mut ours, mut theirs] = [Series::default(), Series::default()];
-        for round in 0..rounds {
-            // Who comes first has a machine in another state: they take turns.
-            if round % 2 == 0 {
-                theirs.0.push(bench.theirs(kind)?);
-                ours.0.push(bench.ours(kind, UNSHAPED_MS)?);
-            } else {
-                ours.0.push(bench.ours(kind, UNSHAPED_MS)?);
-                theirs.0.push(bench.theirs(kind)?);
-            }
-        }
-        let tool = match kind {
-            Kind::BtcDown | Kind::BtcUp => "iperf3",
-            Kind::Download => "curl",
-        };
-        let row = |what: &str, ours: Figure, theirs: Figure| {
-            Row::new(format!("{} {what}", kind.name()), ours).reference(tool, theirs)
-        };
-        let gbps = |series: &Series| Figure::new(series.mbps() / 1000.0, "Gbit/s", 2);
-        let share = Figure::ratio(ours.mbps() / theirs.mbps());
-        rows.push(
-            row("unshaped", gbps(&ours), gbps(&theirs))
-                .gate(share, Limit::AtLeast(RATE_SHARE))
-                .cost(ours.cost(), Some(theirs.cost())),
-        );
-        let each = |series: &Series| Figure::new(series.cpu_per_gb(), "s/GB", 3);
-        let share = Figure::ratio(ours.cpu_per_gb() / theirs.cpu_per_gb());
-        rows.push(row("CPU", each(&ours), each(&theirs)).gate(share, Limit::AtMost(COST_SHARE)));
+        let rounds = scale.of(2, 7);
+        rows.extend(super::again(scale, || bench.beside_theirs(kind, rounds))?);
     }
     Ok(rows)
 }

@@ -129,6 +129,7 @@ fn marks(pings: &[Figures<'_>]) -> Option<String> {
             let is_v6 = address.is_some_and(|address| address.contains(':'));
             match ping.whole("code") {
                 Some(code) => mark(code, is_v6),
+                None if ping.whole("mtu").is_some() => Some("!F".to_owned()),
                 None => Some("!".to_owned()),
             }
         })
@@ -317,6 +318,12 @@ fn end(figures: Figures<'_>, hops: &[Figures<'_>], address: &str) -> String {
                 "{address} not reached, hop {last}: {}",
                 reason(code, address.contains(':'))
             )
+        }
+        Some("packet_too_big") => {
+            let mtu = figures
+                .whole("mtu")
+                .map_or_else(String::new, |mtu| format!(" of {mtu} bytes"));
+            format!("{address} not reached, hop {last}: packets are too long for a link{mtu}")
         }
         Some("gap_limit") => format!("{address} not reached, given up after {silent} of silence"),
         Some("max_hops") => format!("{address} not reached within {}", count(last, "hop")),

@@ -17,7 +17,7 @@ pub(super) fn words(head: &str, figures: Figures<'_>, options: &Options) -> Stri
         figures.number("bandwidth_bps_avg"),
         figures.number("transfer_us"),
     ) else {
-        text.push_str("no rate: nothing was transferred after the ramp-up\n");
+        text.push_str(&no_rate(figures));
         return text;
     };
     let connections = count(
@@ -73,6 +73,20 @@ fn connection(number: usize, thread: Figures<'_>) -> Vec<String> {
         whole(thread.whole("retransmits")),
         cell(thread.number("min_rtt_us"), span),
     ]
+}
+
+/// Why there is no rate, and what there is instead.
+fn no_rate(figures: Figures<'_>) -> String {
+    let why = match figures.text("stopped").as_deref() {
+        Some("byte_limit") => "max_bytes was reached within the ramp-up",
+        _ => "nothing was transferred after the ramp-up",
+    };
+    let whole = figures
+        .number("bandwidth_bps_whole")
+        .map_or_else(String::new, |bps| {
+            format!("; {} over the whole transfer", rate(bps))
+        });
+    format!("no rate: {why}{whole}\n")
 }
 
 /// What the first connection did before it transferred.

@@ -153,7 +153,9 @@ async fn measure(
         return Ok((map, error));
     }
     let error = error.unwrap_or_else(|| {
-        "the line could not be loaded long enough to take round trips".to_owned()
+        "the line could not be loaded long enough to take round trips: max_bytes was used up, or nothing \
+         was transferred after the ramp-up"
+            .to_owned()
     });
     Err(Stop { map, error })
 }

@@ -123,7 +123,10 @@ async fn a_load_that_fails_or_runs_out_of_bytes_says_so() {
     assert_eq!(outcome.probe_result["down"]["added_median_us"], Value::Null);
     assert_eq!(
         outcome.error.as_deref(),
-        Some("the line could not be loaded long enough to take round trips")
+        Some(
+            "the line could not be loaded long enough to take round trips: max_bytes was used up, or nothing was \
+             transferred after the ramp-up"
+        )
     );
 }
 

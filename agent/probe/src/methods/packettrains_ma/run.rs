@@ -23,6 +23,8 @@ use crate::peer::{session_id, trains};
 /// Room for a packet and, of a transmitted one, the headers before it.
 const BUFFER: usize = 2048;
 const TTL: u8 = 64;
+/// Packets taken in a row.
+const AT_ONCE: usize = 64;
 
 /// Makes the measurement.
 pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
@@ -101,8 +103,16 @@ impl Line<'_> {
         let (tally, seed) = (self.tally.clone(), self.context.seed);
         let mut trains = Session::new(&plan, opened.tag, true, self.family, tally, seed);
         loop {
-            while let Some(event) = self.take()? {
+            let mut taken = 0;
+            while taken < AT_ONCE
+                && let Some(event) = self.take()?
+            {
                 self.tell(&event, session, &mut trains)?;
+                taken += 1;
+            }
+            if taken == AT_ONCE {
+                // Whoever sends faster than is read here must not keep the thread from everything else.
+                tokio::task::yield_now().await;
             }
             let socket = &mut self.socket;
             let next = trains.advance(|bytes| socket.send(bytes));
@@ -195,7 +205,11 @@ impl Line<'_> {
                     let reason = glimpse_model::read::printable(reason);
                     return Err(format!("the peer ended the session: {reason}"));
                 }
-                _ => {}
+                // Whatever it is, it came over the line.
+                _ => self
+                    .tally
+                    .receive_datagram(self.family, event.whole_length)
+                    .map_err(|limit| limit.to_string())?,
             },
             EventKind::Transmitted => {
                 if let Some(kernel_ns) = event.stamp.kernel_ns {

@@ -11,6 +11,8 @@ const FAULT_LIMIT: usize = 8;
 const SEARCHABLE: usize = 4;
 const DISTRUST: &str = "icmp errors that show nothing of our text came more often than packets were sent; \
      they were not taken for answers";
+/// Longest time for which answers may wait to be looked at.
+const LONGEST_REST_NS: u64 = 20_000_000;
 /// Packets back from the newest that are looked through for a transmitted one.
 const TRANSMIT_SEARCH: usize = 64;
 
@@ -65,7 +67,7 @@ pub struct Tally {
     pub received: u32,
     /// Both moments of each answered packet that the answer named, in the order of sending.
     pub trips: Vec<(Stamp, Stamp)>,
-    /// Answers that could have been to several packets; counted, but without a time.
+    /// Answers that could have been to several packets, or whose moment nobody saw; counted, but without a time.
     pub untimed: u32,
     /// Second answers to a packet.
     pub duplicates: u32,
@@ -134,6 +136,10 @@ pub struct Machine {
     /// None of so many at the beginning waits.
     settled: usize,
     waiting: u32,
+    /// Packets and answers so far all had the kernel's stamps.
+    stamped: bool,
+    /// The driver has not looked for answers since the last packet.
+    rested: bool,
     /// Errors with quotes too short to be sure of.
     unsure: u32,
     tally: Tally,
@@ -148,6 +154,8 @@ impl Machine {
             packets: Vec::new(),
             settled: 0,
             waiting: 0,
+            stamped: true,
+            rested: false,
             unsure: 0,
             tally: Tally::default(),
         }
@@ -187,6 +195,21 @@ impl Machine {
             return Action::Send(next);
         }
         Action::Wait(first_expiry.min(self.slot_ns))
+    }
+
+    /// Whether answers may wait until the next packet is due, because the kernel has stamped everything so far and a packet
+    /// is due before long: a process that wakes once for each packet instead of twice costs half as much.
+    pub fn may_rest(&self, until_ns: u64, now_ns: u64) -> bool {
+        self.stamped
+            && self.tally.received > 0
+            && until_ns == self.slot_ns
+            && until_ns.saturating_sub(now_ns) <= LONGEST_REST_NS
+    }
+
+    /// The driver has not looked for answers until now, or has begun to look again: of what comes without the kernel's
+    /// stamps it cannot be told when it came.
+    pub fn rest(&mut self, rested: bool) {
+        self.rested = rested;
     }
 
     /// The packet asked for has left; `text` is its payload.
@@ -253,6 +276,13 @@ impl Machine {
         };
         let packet = &mut self.packets[index];
         let sent = packet.sent?;
+        let stamped = at.kernel_ns.is_some() && sent.kernel_ns.is_some();
+        self.stamped &= stamped;
+        let state = if self.rested && !stamped {
+            State::Untimed
+        } else {
+            state
+        };
         match packet.state {
             State::Waiting if at.since(&sent).0 <= self.pace.timeout_ns => {
                 packet.state = state;
@@ -262,6 +292,13 @@ impl Machine {
                 if state == State::Untimed {
                     self.tally.untimed += 1;
                 }
+                return u32::try_from(index).ok();
+            }
+            // It was given up because this process was late, not the answer.
+            State::Lost if stamped && at.since(&sent).0 <= self.pace.timeout_ns => {
+                packet.state = state;
+                packet.unsure = unsure;
+                self.tally.received += 1;
                 return u32::try_from(index).ok();
             }
             State::Waiting | State::Lost => self.tally.late += 1,

@@ -103,7 +103,14 @@ async fn drive(
                     break;
                 }
             }
+            Action::Wait(until_ns)
+                if line.is_stamping() && machine.may_rest(until_ns, monotonic_ns()) =>
+            {
+                alarm.at(until_ns).await;
+                machine.rest(true);
+            }
             Action::Wait(until_ns) => {
+                machine.rest(false);
                 let come = tokio::select! {
                     biased;
                     come = line.next(&mut machine) => come,
@@ -156,10 +163,15 @@ impl Line {
 
     /// Waits until the kernel stamps, where it has agreed to.
     async fn ready(&self) {
-        if let Self::Datagrams(datagrams) = self
-            && datagrams.is_stamping()
-        {
+        if self.is_stamping() {
             stamping_begins().await;
+        }
+    }
+
+    fn is_stamping(&self) -> bool {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.is_stamping(),
+            Self::Attempts(_) => false,
         }
     }
 

@@ -124,11 +124,13 @@ impl Attempts {
 /// What the end of an attempt says; an error of this host is no answer.
 fn reply(target: IpAddr, end: &TcpEnd, at: Stamp, labels: &[Label]) -> Result<Reply, String> {
     let (from, response) = match end {
+        // The kernel takes both from the connected peer alone.
         TcpEnd::Accepted | TcpEnd::Refused => (target, Response::Answer),
         TcpEnd::Failed(report) => {
             let response = match report.origin {
                 ErrorOrigin::Icmp => {
-                    response(Family::from(target), report.icmp_type, report.icmp_code)
+                    let family = Family::from(target);
+                    response(family, report.icmp_type, report.icmp_code, report.mtu())
                 }
                 ErrorOrigin::Local | ErrorOrigin::Other => None,
             };

@@ -81,6 +81,8 @@ impl Datagrams {
         let (kind, first) = match options.kind {
             ProbeType::Icmp => {
                 let socket = ProbeSocket::icmp(target, options.first_hop)?;
+                // Each packet is judged by the path, whatever MTU this host remembers of it.
+                socket.set_dont_fragment(true)?;
                 if let Some(local) = socket.local_address() {
                     wire.source = local.ip();
                     if socket.kind() == SocketKind::IcmpDatagram {
@@ -138,6 +140,7 @@ impl Datagrams {
         let wire = &mut self.face.wire;
         let family = Family::from(wire.target);
         let socket = ProbeSocket::udp_unconnected(family, wire.source_ports[slot], 1)?;
+        socket.set_dont_fragment(true)?;
         // A port that somebody has was replaced.
         if let Some(local) = socket.local_address() {
             wire.source_ports[slot] = local.port();

@@ -41,9 +41,12 @@ impl Face {
                         // What a service says of its own accord shows the flow alone.
                         known.or_else(|| self.wire.flow_to(from.port()).map(Claim::Flow))
                     });
-                self.reply(claim, self.wire.target, Response::Answer, event, machine)
+                Self::reply(claim, self.wire.target, event, machine)
             }
-            EventKind::Received { .. } => self.echo(event, bytes, machine),
+            EventKind::Received { from } => {
+                let from = from.map_or(self.wire.target, |from| from.ip());
+                self.echo(from, event, bytes, machine)
+            }
             EventKind::Failed(report) => match report.origin {
                 ErrorOrigin::Icmp => !self.listening && self.failed(&report, event, bytes, machine),
                 ErrorOrigin::Local => {
@@ -73,11 +76,17 @@ impl Face {
                 (from.ip(), event.ttl, parse_icmpv6(bytes))
             }
         };
-        let Ok(Message::Error(error)) = message else {
-            return false;
-        };
         let event = Event { ttl, ..*event };
-        self.error(sender, &error, &event, machine)
+        match message {
+            Ok(Message::Error(error)) => self.error(sender, &error, &event, machine),
+            // The sending socket is connected, and a raw one hears nobody but the target; a ping socket hears all.
+            Ok(Message::EchoReply(_))
+                if self.kind == SocketKind::IcmpRaw && sender != self.wire.target =>
+            {
+                self.echo(sender, &event, bytes, machine)
+            }
+            _ => false,
+        }
     }
 
     /// Tells the machine of an ICMP error with all that it quotes. Pure.
@@ -88,8 +97,8 @@ impl Face {
         event: &Event,
         machine: &mut Machine,
     ) -> bool {
-        let Some(response) = response(Family::from(self.wire.target), error.kind, error.code)
-        else {
+        let family = Family::from(self.wire.target);
+        let Some(response) = response(family, error.kind, error.code, error.mtu(family)) else {
             return false;
         };
         let flow_of = |index| machine.flow_of(index);
@@ -119,7 +128,7 @@ impl Face {
         machine: &mut Machine,
     ) -> bool {
         let family = Family::from(self.wire.target);
-        let response = response(family, report.icmp_type, report.icmp_code);
+        let response = response(family, report.icmp_type, report.icmp_code, report.mtu());
         let (Some(response), Some(from)) = (response, report.offender) else {
             return false;
         };
@@ -152,7 +161,9 @@ impl Face {
         machine.replied(claim, reply)
     }
 
-    fn echo(&self, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
+    /// An echo reply that has identifier, sequence number and payload of a request is the target's, whoever it is from: a
+    /// translator may have put its own address there.
+    fn echo(&self, from: IpAddr, event: &Event, bytes: &[u8], machine: &mut Machine) -> bool {
         let message = match (Family::from(self.wire.target), self.kind) {
             (Family::V4, SocketKind::IcmpRaw) => {
                 parse_ipv4(bytes).and_then(|(_, payload)| parse_icmpv4(payload))
@@ -166,25 +177,19 @@ impl Face {
         let claim = self
             .wire
             .echoed(reply.identifier, reply.sequence, reply.payload);
-        self.reply(claim, self.wire.target, Response::Answer, event, machine)
+        Self::reply(claim, from, event, machine)
     }
 
-    fn reply(
-        &self,
-        claim: Option<Claim>,
-        from: IpAddr,
-        response: Response,
-        event: &Event,
-        machine: &mut Machine,
-    ) -> bool {
+    /// Tells the machine of an answer of the target's upper layer.
+    fn reply(claim: Option<Claim>, from: IpAddr, event: &Event, machine: &mut Machine) -> bool {
         let Some(claim) = claim else {
             machine.foreign();
             return false;
         };
         let reply = Reply {
             from,
-            is_target: self.is_target(from, response),
-            response,
+            is_target: true,
+            response: Response::Answer,
             at: event.stamp,
             ttl: event.ttl,
             quoted_ttl: None,
@@ -224,9 +229,10 @@ impl Face {
 }
 
 /// What an ICMP error says about a way; nothing if it is about something else.
-pub(super) fn response(family: Family, kind: u8, code: u8) -> Option<Response> {
+pub(super) fn response(family: Family, kind: u8, code: u8, mtu: Option<u32>) -> Option<Response> {
     match (family, kind, code) {
         (Family::V4, 11, 0) | (Family::V6, 3, 0) => Some(Response::TimeExceeded),
+        (Family::V4, 3, 4) | (Family::V6, 2, _) => Some(Response::PacketTooBig(mtu)),
         (Family::V4, 3, code) | (Family::V6, 1, code) => Some(Response::Unreachable(code)),
         _ => None,
     }

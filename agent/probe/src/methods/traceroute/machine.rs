@@ -100,6 +100,8 @@ pub enum Stop {
     Target,
     /// A host on the way said that it cannot be reached, with this ICMP code.
     Unreachable(u8),
+    /// A packet was too long for the next link, whose MTU is this where it was told: what lies behind cannot be known.
+    PacketTooBig(Option<u32>),
     /// Too many silent hops.
     GapLimit,
     /// The last time to live was reached.

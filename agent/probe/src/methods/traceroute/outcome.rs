@@ -1,4 +1,11 @@
 //! From what came back to the members of the record. Times are microseconds.
+//!
+//! | member | of a way that ends |
+//! |---|---|
+//! | `stop_reason` | always: `target`, `unreachable`, `packet_too_big`, `gap_limit`, `max_hops`, `loop`, `limit` |
+//! | `unreachable_code` | `unreachable`: the code as it came, which RFC 792 numbers for IPv4 and RFC 4443 §3.1 for IPv6 |
+//! | `mtu` | `packet_too_big`: bytes of the next link, where the router told (RFC 1191, RFC 8201) |
+//! | `loop_length` | `loop`: hops |
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -51,9 +58,11 @@ fn result(
 ) -> Map<String, Value> {
     let clocking = clocking(trace.probes);
     let hops = hops(options, target, trace, clocking);
-    let (stop, code) = match trace.stop {
+    let (stop, detail) = match trace.stop {
         Stop::Target => ("target", None),
-        Stop::Unreachable(code) => ("unreachable", Some(code)),
+        // As RFC 792 numbers them of IPv4, RFC 4443 §3.1 of IPv6.
+        Stop::Unreachable(code) => ("unreachable", Some(("unreachable_code", code.into()))),
+        Stop::PacketTooBig(mtu) => ("packet_too_big", mtu.map(|mtu| ("mtu", mtu))),
         Stop::GapLimit => ("gap_limit", None),
         Stop::MaxHops => ("max_hops", None),
         Stop::Loop => ("loop", None),
@@ -65,8 +74,8 @@ fn result(
     put("hop_count", hops.len().into());
     put("results", hops.into());
     put("stop_reason", stop.into());
-    if let Some(code) = code {
-        put("unreachable_code", code.into());
+    if let Some((name, value)) = detail {
+        put(name, value.into());
     }
     put("loop", trace.loop_length.is_some().into());
     if let Some(length) = trace.loop_length {
@@ -180,8 +189,10 @@ fn ping(entry: &Entry, clocking: Clocking) -> Value {
         "response": response(reply),
         "address": reply.from.to_string(),
     });
-    if let Response::Unreachable(code) = reply.response {
-        ping["code"] = code.into();
+    match reply.response {
+        Response::Unreachable(code) => ping["code"] = code.into(),
+        Response::PacketTooBig(mtu) => ping["mtu"] = mtu.into(),
+        Response::TimeExceeded | Response::Answer => {}
     }
     if let Some(ttl) = reply.ttl {
         ping["reply_ttl"] = ttl.into();
@@ -193,7 +204,7 @@ fn ping(entry: &Entry, clocking: Clocking) -> Value {
 fn response(reply: &Reply) -> u8 {
     match reply.response {
         Response::TimeExceeded => 0,
-        Response::Unreachable(_) => 1,
+        Response::Unreachable(_) | Response::PacketTooBig(_) => 1,
         Response::Answer => 3,
     }
 }

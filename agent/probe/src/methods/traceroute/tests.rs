@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use glimpse_model::outcome::{ByteCount, Ending, Outcome};
+use glimpse_net::packet::Family;
 use glimpse_net::stamp::Stamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -311,6 +312,51 @@ async fn what_cannot_be_measured_is_told() {
         outcome.error.as_deref(),
         Some("127.0.0.1 is no ipv6 address")
     );
+}
+
+#[test]
+fn packets_too_big_are_alike_in_both_versions() {
+    let too_big = Some(Response::PacketTooBig(Some(1280)));
+    assert_eq!(face::response(Family::V4, 3, 4, Some(1280)), too_big);
+    assert_eq!(face::response(Family::V6, 2, 0, Some(1280)), too_big);
+    // Code 4 of IPv6 is a closed port.
+    let closed = Some(Response::Unreachable(4));
+    assert_eq!(face::response(Family::V6, 1, 4, None), closed);
+
+    let given = json!({"host": "203.0.113.1", "count": 1});
+    let options = TracerouteOptions::read(&read(&given).unwrap()).unwrap();
+    for (mtu, shown) in [(Some(1280), json!(1280)), (None, Value::Null)] {
+        let mut machine = Machine::new(options.pace(), 0);
+        let mut now_ns = 0;
+        loop {
+            match machine.poll(now_ns) {
+                Action::Done => break,
+                Action::Wait(until_ns) => now_ns = until_ns,
+                Action::Send(probe) => {
+                    machine.sent(Stamp::monotonic(now_ns));
+                    let reply = Reply {
+                        from: IpAddr::from([198, 51, 100, 1]),
+                        is_target: false,
+                        response: Response::PacketTooBig(mtu),
+                        at: Stamp::monotonic(now_ns + 1000),
+                        ttl: Some(64),
+                        quoted_ttl: Some(1),
+                        labels: Vec::new(),
+                    };
+                    assert!(machine.replied(Claim::Probe(probe.index), reply));
+                }
+            }
+        }
+        let target = IpAddr::from([203, 0, 113, 1]);
+        let outcome = outcome::outcome(&options, target, &machine.trace(), ByteCount::default());
+        let result = Value::Object(outcome.probe_result);
+        assert_eq!(result["stop_reason"], "packet_too_big");
+        assert_eq!(
+            (&result["mtu"], &result["probes_sent"]),
+            (&shown, &json!(1))
+        );
+        assert_eq!(result["results"][0]["pings"][0]["mtu"], shown);
+    }
 }
 
 #[test]

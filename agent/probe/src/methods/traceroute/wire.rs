@@ -6,6 +6,19 @@
 //! | `Icmp` | identifier and checksum, for which the payload makes up | the sequence number; the first eight bytes, likewise |
 //! | `Tcp` | the ports | the socket |
 //!
+//! What the flows of multipath differ in:
+//!
+//! | type | version | flow *n* differs in | the same in all |
+//! |---|---|---|---|
+//! | `Udp` | both | destination port; source port, where a raw socket hears the answers | addresses |
+//! | `Udp` | 6 | the flow label too, which the kernel makes of the ports | |
+//! | `Icmp` | both | checksum | addresses, type, code, identifier; of IPv6 the flow label |
+//! | `Tcp` | both | source port | addresses, destination port; of IPv6 the flow label, which is 0 |
+//!
+//! So a balancer that hashes ports shows all its next hops to `Udp` and `Tcp`, and to `Icmp` if it hashes the same bytes of
+//! every protocol. One that hashes the identifier, or addresses and flow label alone (RFC 6438), sends all of `Icmp` one
+//! way, and one way is what is found.
+//!
 //! Balancers hash the first four bytes behind the IP header, which of ICMP hold the checksum (Augustin et al., "Avoiding
 //! traceroute anomalies with Paris traceroute", 2006). Routers quote as little as eight bytes behind the IP header; of UDP
 //! these are ports, length and checksum, of ICMP checksum, identifier and sequence number. The error queue of an

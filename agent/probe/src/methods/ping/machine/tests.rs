@@ -531,3 +531,67 @@ fn an_error_that_shows_nothing_of_our_text_does_not_end_the_wait() {
     }
     assert_eq!(machine.poll(4 * MS), Action::Done);
 }
+
+#[test]
+fn a_driver_rests_while_the_kernel_stamps_and_no_longer() {
+    let stamped = |ns: u64| Stamp {
+        kernel_ns: Some(i64::try_from(ns).unwrap() + 5),
+        ..at(ns)
+    };
+    let answer = |machine: &mut Machine, index, stamp| {
+        let text = text(index);
+        machine.answered(Claim::Numbered { index, text: &text }, stamp);
+    };
+    let mut machine = Machine::new(pace(4, 10, 1000), 0);
+    machine.sent(&text(0), stamped(0));
+    let until = 10 * MS;
+    assert!(
+        !machine.may_rest(until, 0),
+        "nobody knows yet whether answers are stamped"
+    );
+    answer(&mut machine, 0, stamped(3 * MS));
+    assert!(machine.may_rest(until, 4 * MS));
+    assert!(
+        !machine.may_rest(until + MS, 4 * MS),
+        "a time-out is not a slot"
+    );
+    machine.rest(true);
+    machine.sent(&text(1), stamped(10 * MS));
+    answer(&mut machine, 1, stamped(13 * MS));
+    assert_eq!(machine.tally().untimed, 0);
+    // Seen at the end of a rest, and nobody knows when it came.
+    machine.sent(&text(2), stamped(20 * MS));
+    answer(&mut machine, 2, at(30 * MS));
+    let tally = machine.tally();
+    assert_eq!(
+        (tally.received, tally.untimed, tally.trips.len()),
+        (3, 1, 2)
+    );
+    assert!(!machine.may_rest(30 * MS, 30 * MS));
+}
+
+#[test]
+fn a_driver_does_not_rest_for_long() {
+    let mut machine = Machine::new(pace(2, 1000, 1000), 0);
+    machine.sent(
+        &text(0),
+        Stamp {
+            kernel_ns: Some(1),
+            ..at(0)
+        },
+    );
+    let text = text(0);
+    let stamp = Stamp {
+        kernel_ns: Some(2),
+        ..at(MS)
+    };
+    machine.answered(
+        Claim::Numbered {
+            index: 0,
+            text: &text,
+        },
+        stamp,
+    );
+    assert!(!machine.may_rest(1000 * MS, MS));
+    assert!(machine.may_rest(1000 * MS, 990 * MS));
+}

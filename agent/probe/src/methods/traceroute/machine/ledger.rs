@@ -32,8 +32,10 @@ pub enum Claim {
 pub enum Response {
     /// The time to live ran out at the sender of the answer.
     TimeExceeded,
-    /// ICMP "destination unreachable", with its code.
+    /// ICMP "destination unreachable", with its code as the version of the protocol has it.
     Unreachable(u8),
+    /// "Fragmentation needed" (RFC 1191) or "packet too big" (RFC 4443 §3.2), with the MTU where it was told.
+    PacketTooBig(Option<u32>),
     /// An answer of the upper layer: UDP, echo reply, SYN/ACK or reset.
     Answer,
 }

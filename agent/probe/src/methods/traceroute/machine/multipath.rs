@@ -11,13 +11,17 @@
 //! out at the node. A node that is the only one of its level needs no control: all flows pass it, as long as no flow that
 //! shows another next hop is found to have passed elsewhere.
 //!
-//! Balancers by packets matter where the next hops of a node have several next hops again: by flows those are theirs, by
-//! packets they are everybody's, and each would be explored in vain. Then one flow of the node is repeated, up to the first
-//! stopping point: if it comes out elsewhere, flows mean nothing behind the node, and its next hops are explored as one until
-//! the ways meet again. A node that was met at a lower TTL, from the same distance by the TTL of its answers, is not
-//! explored twice: that is how ways of different length join, and how a circle ends.
+//! A node whose first flow comes out at the target needs no more: the target is on a link of the node's own, and routers do
+//! not balance over those. scamper does the same. So the first flow of a node goes ahead of the others. This host is no
+//! such node: where its line parts in two, its own flows show it.
+//!
+//! Where packets rather than flows may be balanced, one flow is repeated: see `mixing`. A node that was met at a lower TTL,
+//! from the same distance by the TTL of its answers, is not explored twice: that is how ways of different length join, and
+//! how a circle ends.
 
 mod graph;
+mod mixing;
+mod next;
 mod node;
 mod silence;
 
@@ -29,15 +33,11 @@ use std::collections::{BTreeMap, VecDeque};
 use super::ledger::{Ledger, Probe, Reply, Settled};
 use super::single::stop_of;
 use super::stopping::{Confidence, Stopping};
-use super::{Pace, Stop, Wish};
+use super::{Pace, Stop};
 use node::{NodeId, Vertex};
 
 /// The origin of all flows: this host.
 const ROOT: NodeId = 0;
-/// Misses after which node control gives up, in stopping points of the level's width: a node of fair share would have
-/// been hit long before.
-const CONTROL_PATIENCE: u32 = 2;
-
 /// What a probe is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -106,115 +106,6 @@ impl Multipath {
             waiting: 0,
             finished: false,
         }
-    }
-
-    /// What to send next. Goes on to the next level when this one is done.
-    pub(super) fn wish(&mut self, ledger: &Ledger) -> Wish<Purpose> {
-        loop {
-            if self.finished {
-                return Wish::Nothing;
-            }
-            if let Some((flow, ttl, purpose)) = self.want(ledger) {
-                return Wish::Send(flow, ttl, purpose);
-            }
-            if self.waiting > 0 {
-                return Wish::Answers;
-            }
-            self.descend();
-        }
-    }
-
-    fn want(&self, ledger: &Ledger) -> Option<(u16, u8, Purpose)> {
-        let free = |flow: &u16| !ledger.is_busy(*flow);
-        if let Some(&(ttl, flow)) = self.links.iter().find(|(_, flow)| free(flow)) {
-            return Some((flow, ttl, Purpose::Link));
-        }
-        let below = self.ttl.checked_add(1)?;
-        for &id in &self.level {
-            let node = &self.nodes[id];
-            if let Some(&flow) = node.retry.iter().find(|flow| free(flow)) {
-                return Some((flow, below, Purpose::Test(id)));
-            }
-            if self.deficit(node) > 0 {
-                if let Some(&flow) = node.fresh.iter().find(|flow| free(flow)) {
-                    return Some((flow, below, Purpose::Test(id)));
-                }
-                if self.is_gate(id) {
-                    return Some((self.next_flow, below, Purpose::Test(id)));
-                }
-            }
-        }
-        self.control(free).or_else(|| self.repeat(free))
-    }
-
-    /// A probe that looks for flows of a node that lacks them. No more are under way than flows are lacking.
-    fn control(&self, free: impl Fn(&u16) -> bool) -> Option<(u16, u8, Purpose)> {
-        let lacking = |node: &Vertex| {
-            let fresh = u32::try_from(node.fresh.len()).unwrap_or(u32::MAX);
-            self.deficit(node).saturating_sub(fresh)
-        };
-        let level = || self.level.iter().map(|&id| (id, &self.nodes[id]));
-        let under_way: u32 = level().map(|(_, node)| node.control_waiting).sum();
-        if under_way >= level().map(|(_, node)| lacking(node)).sum() {
-            return None;
-        }
-        let (id, node) = level().find(|(_, node)| lacking(node) > 0 && !self.is_given_up(node))?;
-        // A flow known to pass a node before this one is likelier to pass this one than any other.
-        let nearby = node.parents.iter().filter(|&&parent| parent != ROOT);
-        let flow = nearby
-            .flat_map(|&parent| self.nodes[parent].fresh.iter())
-            .find(|flow| free(flow) && !self.cells.contains_key(&(self.ttl, **flow)));
-        let flow = flow.copied().unwrap_or(self.next_flow);
-        Some((flow, self.ttl, Purpose::Control(id)))
-    }
-
-    /// A probe that shows whether a node of the level before balances by packets, once this level is known.
-    fn repeat(&self, free: impl Fn(&u16) -> bool) -> Option<(u16, u8, Purpose)> {
-        let id = self.doubt().filter(|_| self.waiting == 0)?;
-        let (flow, _) = self.nodes[id].known.filter(|(flow, _)| free(flow))?;
-        Some((flow, self.ttl, Purpose::Repeat(id)))
-    }
-
-    /// A node of the level before that could balance by packets: it has several next hops, one of which has several again,
-    /// and no flow has yet been seen to keep its way.
-    fn doubt(&self) -> Option<NodeId> {
-        let branches = |&(next, _): &(NodeId, u8)| {
-            let leader = self.nodes[next].leader;
-            self.nodes[leader].successors.len() > 1
-        };
-        self.before.iter().copied().find(|&id| {
-            let node = &self.nodes[id];
-            node.successors.len() > 1
-                && !node.is_mixed()
-                && !node.per_packet
-                && node.repeats + 1 < self.stopping.flows(1)
-                && node.successors.iter().any(branches)
-        })
-    }
-
-    /// Whether every flow passes this node: it is the only one of its TTL, and all ways so far are of one length.
-    fn is_gate(&self, id: NodeId) -> bool {
-        let level = [id];
-        id == ROOT
-            || self.level == level
-                && self.nodes.iter().all(|node| {
-                    node.stop.is_none()
-                        && (node.ttl != self.ttl || node.leader == id)
-                        && (node.successors.iter()).all(|&(next, ttl)| self.nodes[next].ttl == ttl)
-                })
-    }
-
-    /// Flows that the node still needs beyond those under way.
-    fn deficit(&self, node: &Vertex) -> u32 {
-        let width = u32::try_from(node.successors.len()).unwrap_or(u32::MAX);
-        self.stopping
-            .flows(width)
-            .saturating_sub(node.tested + node.waiting)
-    }
-
-    fn is_given_up(&self, node: &Vertex) -> bool {
-        let width = u32::try_from(self.level.len()).unwrap_or(u32::MAX);
-        node.control_misses >= CONTROL_PATIENCE * self.stopping.flows(width)
     }
 
     pub(super) fn sent(&mut self, probe: Probe, purpose: Purpose) {
@@ -327,8 +218,10 @@ impl Multipath {
     fn tested(&mut self, id: NodeId, flow: u16, ttl: u8, place: NodeId) {
         let proven = self.owner(ttl, flow) == Some(self.nodes[id].leader);
         let above = self.nodes[id].ttl;
+        let answers = !self.nodes[place].is_silent();
         let node = &mut self.nodes[id];
         node.waiting = node.waiting.saturating_sub(1);
+        node.scouted = true;
         let new = node.successors.iter().all(|&(known, _)| known != place);
         self.cell(ttl, flow).place = Some(place);
         if new && !proven {
@@ -339,7 +232,10 @@ impl Multipath {
             let node = &mut self.nodes[id];
             node.tested += 1;
             if proven {
-                node.known.get_or_insert((flow, place));
+                // What stays unanswered may have been lost anywhere.
+                if answers {
+                    node.known.get_or_insert((flow, place));
+                }
             } else {
                 node.assumed += 1;
             }
@@ -448,32 +344,6 @@ impl Multipath {
         self.before = std::mem::replace(&mut self.level, next);
         self.ttl = below;
         self.finished = self.level.is_empty() || below == u8::MAX;
-    }
-
-    /// Makes the next hops of a node one.
-    fn mix(&mut self, id: NodeId, below: u8) {
-        let together: Vec<NodeId> = self.nodes[id]
-            .successors
-            .iter()
-            .map(|&(next, _)| self.nodes[next].leader)
-            .filter(|&next| self.nodes[next].ttl == below && self.nodes[next].stop.is_none())
-            .collect();
-        let Some((&leader, others)) = together.split_first() else {
-            return;
-        };
-        for &other in others.iter().filter(|&&other| other != leader) {
-            let members = std::mem::take(&mut self.nodes[other].members);
-            let fresh = std::mem::take(&mut self.nodes[other].fresh);
-            let successors = std::mem::take(&mut self.nodes[other].successors);
-            for &member in &members {
-                self.nodes[member].leader = leader;
-            }
-            self.nodes[leader].members.extend(members);
-            self.nodes[leader].fresh.extend(fresh);
-            for (next, ttl) in successors {
-                self.join(leader, next, ttl);
-            }
-        }
     }
 
     fn cell(&mut self, ttl: u8, flow: u16) -> &mut Cell {

@@ -213,6 +213,7 @@ pub(super) fn stop_of(reply: &Reply) -> Option<Stop> {
         _ if reply.is_target => Some(Stop::Target),
         Response::Answer => Some(Stop::Target),
         Response::Unreachable(code) => Some(Stop::Unreachable(code)),
+        Response::PacketTooBig(mtu) => Some(Stop::PacketTooBig(mtu)),
         Response::TimeExceeded => None,
     }
 }

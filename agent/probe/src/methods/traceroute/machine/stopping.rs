@@ -74,6 +74,19 @@ impl Stopping {
         self.points.get(place).copied().unwrap_or(last)
     }
 
+    /// How often a packet is repeated before it is believed always to go the way of the first, where `width` are known: were
+    /// each as likely every time, it would do so by chance with probability `doubt` · α at most.
+    pub fn repeats(&self, width: u32, doubt: u64) -> u32 {
+        let failure = self.confidence.failure() * doubt;
+        let mut chance = ONE;
+        let mut repeats = 0;
+        while chance > failure {
+            chance /= u64::from(width.max(2));
+            repeats += 1;
+        }
+        repeats
+    }
+
     /// The probability that some of `width` next hops of equal share is missed, in units of 2⁻⁵².
     pub fn miss_probability(&mut self, width: u32) -> u64 {
         self.extend(width);
@@ -216,6 +229,22 @@ mod tests {
         // The sequence of stops risks a little more than each of them, never much more.
         for width in 2..=WIDTH_LIMIT {
             assert!(stopping.miss_probability(width) < ONE / 100 * 8, "{width}");
+        }
+    }
+
+    #[test]
+    fn repeats_are_as_sure_as_flows() {
+        for (confidence, expected) in [
+            (Confidence::Percent90, [4, 3, 2, 2, 1]),
+            (Confidence::Percent95, [5, 3, 3, 2, 2]),
+            (Confidence::Percent99, [7, 5, 4, 3, 2]),
+        ] {
+            let stopping = Stopping::new(confidence);
+            let found = [2, 3, 4, 5, 16].map(|width| stopping.repeats(width, 1));
+            assert_eq!(found, expected, "{confidence:?}");
+            assert!(stopping.repeats(2, 3) < stopping.repeats(2, 1));
+            // One of two: the packet and its repeats are what the first stopping point asks for.
+            assert_eq!(stopping.repeats(2, 1) + 1, stopping.flows(1));
         }
     }
 

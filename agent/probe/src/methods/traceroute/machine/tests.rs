@@ -197,6 +197,39 @@ fn nothing_answers_and_nothing_hangs() {
 }
 
 #[test]
+fn a_node_on_the_targets_link_needs_one_flow() {
+    let mode = Mode::Multipath {
+        confidence: Confidence::Percent95,
+        max_probes: 500,
+    };
+    for length in [1, 2, 7] {
+        let mut machine = Machine::new(pace(mode), 0);
+        let (sent, _) = play(&mut machine, length, 20 * MS, true, |_| true);
+        assert_eq!(machine.trace().stop, Stop::Target);
+        // This host has six, every router six, but the last.
+        let expected = if length == 1 {
+            6
+        } else {
+            u32::from(length - 1) * 6 + 1
+        };
+        assert_eq!(sent, expected, "{length}");
+    }
+}
+
+#[test]
+fn a_lost_first_flow_holds_up_the_others_once() {
+    let mode = Mode::Multipath {
+        confidence: Confidence::Percent95,
+        max_probes: 500,
+    };
+    let mut machine = Machine::new(pace(mode), 0);
+    let (_, end_ns) = play(&mut machine, 4, MS, true, |probe| probe.ttl != 3);
+    assert_eq!(path(&machine), [Some(1), Some(2), None, Some(4)]);
+    // The first, the others with one more try for all.
+    assert!(end_ns < 3_300 * MS, "{} ms", end_ns / MS);
+}
+
+#[test]
 fn a_budget_ends_multipath_with_what_is_known() {
     let mode = Mode::Multipath {
         confidence: Confidence::Percent95,

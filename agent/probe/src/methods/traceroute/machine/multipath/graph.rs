@@ -43,7 +43,7 @@ pub struct Graph {
 impl Graph {
     /// The parts where ways are apart.
     pub fn diamonds(&self) -> Vec<Diamond> {
-        let mut diamonds = Vec::new();
+        let (mut diamonds, mut passed) = (Vec::new(), Vec::new());
         let mut from = None;
         loop {
             let to = self.meeting(from);
@@ -52,8 +52,12 @@ impl Graph {
                 diamonds.push(self.diamond(from, to));
             }
             match to {
-                Some(_) => from = to,
-                None => return diamonds,
+                // Where ways go in a circle, every node of it is met again.
+                Some(node) if !passed.contains(&node) => {
+                    passed.push(node);
+                    from = to;
+                }
+                _ => return diamonds,
             }
         }
     }
@@ -189,7 +193,8 @@ impl Multipath {
             .unwrap_or(self.ttl);
         let stop = if self.finished {
             let circle = self.graph().circle();
-            let unreachable = stops().find(|stop| matches!(stop, Stop::Unreachable(_)));
+            let unreachable =
+                stops().find(|stop| matches!(stop, Stop::Unreachable(_) | Stop::PacketTooBig(_)));
             if stops().any(|stop| stop == Stop::Target) {
                 Stop::Target
             } else if circle.is_some() {

@@ -52,6 +52,8 @@ pub(super) struct Vertex {
     pub(super) assumed: u32,
     /// Flows whose next hop is being asked for, those in `retry` and `lost` too.
     pub(super) waiting: u32,
+    /// Whether it is known what became of its first flow.
+    pub(super) scouted: bool,
     pub(super) control_waiting: u32,
     pub(super) control_misses: u32,
     pub(super) repeats: u32,
@@ -81,6 +83,7 @@ impl Vertex {
             tested: 0,
             assumed: 0,
             waiting: 0,
+            scouted: false,
             control_waiting: 0,
             control_misses: 0,
             repeats: 0,
@@ -120,11 +123,28 @@ impl Vertex {
 
     /// Whether the way ends here by what it answered.
     fn is_end(&self) -> bool {
-        matches!(self.stop, Some(Stop::Target | Stop::Unreachable(_)))
+        matches!(
+            self.stop,
+            Some(Stop::Target | Stop::Unreachable(_) | Stop::PacketTooBig(_))
+        )
     }
 
     pub(super) fn is_silent(&self) -> bool {
-        self.address.is_none() && self.id != 0
+        self.address.is_none() && !self.is_root()
+    }
+
+    pub(super) fn is_root(&self) -> bool {
+        self.id == 0
+    }
+
+    /// Whether its first flow is under way, by whose answer it shows how many more are needed.
+    pub(super) fn is_scouting(&self) -> bool {
+        self.waiting > 0 && !self.scouted
+    }
+
+    /// Whether it has one next hop, for all that is known, and that is such.
+    pub(super) fn leads_to_one(&self, such: impl Fn(&(NodeId, u8)) -> bool) -> bool {
+        self.successors.len() == 1 && self.successors.iter().all(such)
     }
 
     pub(super) fn is_leader(&self) -> bool {

@@ -8,7 +8,10 @@ impl Multipath {
     pub(super) fn lost(&mut self, purpose: Purpose, flow: u16, ttl: u8) {
         match purpose {
             Purpose::None => {}
-            Purpose::Test(id) => self.nodes[id].lost.push(flow),
+            Purpose::Test(id) => {
+                self.nodes[id].scouted = true;
+                self.nodes[id].lost.push(flow);
+            }
             Purpose::Link => self.arrive_unseen(ttl, flow),
             Purpose::Control(id) => {
                 let node = &mut self.nodes[id];
