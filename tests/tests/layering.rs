@@ -127,6 +127,7 @@ const TESTS: &[&str] = &[
     "glimpse-tests",
     "glimpse-bench",
     "glimpse-fuzz",
+    "glimpse-gen-yang",
     "glimpse-truth",
     "xtask",
 ];

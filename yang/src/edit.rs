@@ -82,9 +82,6 @@ pub fn edit(
         .ok_or_else(|| {
             Error::new(Tag::InvalidValue, "an instance of the target is needed").at(path.clone())
         })?;
-    if value.default {
-        return remove(tree, path, last, above, Operation::Remove);
-    }
     if schema.node(last.node).is(Node::KEY) {
         return match tree.find(path) {
             Some(key) if key.content == value.content => Ok(Edited::Changed),
@@ -100,6 +97,9 @@ pub fn edit(
         return Err(Error::new(Tag::DataExists, message).at(path.clone()));
     }
     check_parents(tree, above)?;
+    if value.default {
+        return remove(tree, path, last, above, Operation::Remove);
+    }
     if let Some(place) = place {
         check_place(tree, path, above, last.node, place)?;
     }
@@ -302,6 +302,20 @@ pub fn replace_all(tree: &mut Tree, mut new: Tree) {
 /// Merges a whole datastore into another.
 pub fn merge_all(tree: &mut Tree, new: Tree) {
     merge_siblings(tree.schema, tree.root, &mut tree.top, new.top);
+}
+
+/// Drops containers that are not there by themselves (RFC 7950 §7.5.1): without `presence`, and with nothing inside.
+pub fn drop_hollow(tree: &mut Tree) {
+    solidify(tree.schema, &mut tree.top);
+}
+
+fn solidify(schema: &Schema, siblings: &mut Vec<Instance>) {
+    siblings.retain_mut(|instance| {
+        if let Some(children) = instance.children_mut() {
+            solidify(schema, children);
+        }
+        !is_hollow(schema, instance)
+    });
 }
 
 /// Drops what is there only because it is the default.

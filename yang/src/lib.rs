@@ -55,12 +55,17 @@ pub struct Limits {
     pub nodes: u32,
 }
 
+impl Limits {
+    /// What fits a large controller; small devices set less.
+    pub const USUAL: Self = Self {
+        depth: 64,
+        nodes: 1_000_000,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 64,
-            nodes: 1_000_000,
-        }
+        Self::USUAL
     }
 }
 

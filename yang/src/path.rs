@@ -7,9 +7,12 @@ use crate::value::{Context, Form, Reject, Value};
 use crate::{Error, Tag, Unknown};
 
 mod identifier;
+mod node;
 #[cfg(test)]
 mod tests;
 mod uri;
+
+pub use node::{Fit, NodeIdentifier};
 
 /// Steps a path may have.
 const LONGEST: usize = 64;
@@ -124,7 +127,17 @@ impl DataPath {
         identifier::read(context, text)
     }
 
-    /// The instance-identifier in its JSON form; `/` for the datastore.
+    /// Whether an instance-identifier can say it: `XPath` 1.0 has no literal with both kinds of quotes in it.
+    pub fn is_expressible(&self) -> bool {
+        let sayable = |text: &String| !(text.contains('\'') && text.contains('"'));
+        self.steps.iter().all(|step| match &step.select {
+            Select::Keys(keys) => keys.iter().all(sayable),
+            Select::Value(value) => sayable(value),
+            Select::All | Select::Position(_) => true,
+        })
+    }
+
+    /// The instance-identifier in its JSON form; `/` for the datastore. Of use where [`Self::is_expressible`].
     pub fn json(&self, schema: &Schema) -> String {
         let mut out = String::new();
         let mut above = None;

@@ -10,6 +10,7 @@ use crate::{
 
 mod from_json;
 mod from_xml;
+mod keys;
 pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
@@ -262,6 +263,15 @@ impl Reader {
     /// The instance at `path` that a body is; its keys must be those of the path.
     pub fn target(&self, path: &DataPath, body: &[u8]) -> Result<Instance, Error> {
         self.exactly(path, &self.body(body)?)
+    }
+
+    /// The same, but the keys that the path names may be left out, as in the example of RFC 8040 §4.6.1.
+    pub fn part(&self, path: &DataPath, body: &[u8]) -> Result<Instance, Error> {
+        let mut body = self.body(body)?;
+        if let Some(target) = path.steps.last() {
+            self.add_keys(target, &mut body);
+        }
+        self.exactly(path, &body)
     }
 
     /// The same from `anydata`, as the `value` of an edit of RFC 8072.

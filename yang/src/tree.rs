@@ -105,8 +105,8 @@ pub(crate) fn place(
     siblings.insert(at, instance);
 }
 
-/// Whether an instance says no more than its absence would: a container without `presence` that holds nothing.
-pub(crate) fn is_hollow(schema: &Schema, instance: &Instance) -> bool {
+/// Whether an instance says no more than its absence would (RFC 7950 §7.5.1): a container without `presence` that holds nothing.
+pub fn is_hollow(schema: &Schema, instance: &Instance) -> bool {
     let node = schema.node(instance.node);
     node.kind == Kind::Container
         && !node.is(Node::PRESENCE)

@@ -23,6 +23,8 @@ pub struct Writer {
     pub pretty: bool,
     /// With the annotation of RFC 6243 §6 where [`Instance::default`] is set.
     pub tagged: bool,
+    /// With containers left empty, which say what is there where data is cut off at a level (RFC 8040 §4.8.2).
+    pub hollow: bool,
 }
 
 /// Whether an instance has the annotation: only leaves and entries of leaf-lists can.
@@ -38,6 +40,7 @@ impl Writer {
             encoding,
             pretty: false,
             tagged: false,
+            hollow: false,
         }
     }
 
@@ -45,7 +48,7 @@ impl Writer {
     fn solid<'a>(&self, siblings: &'a [Instance]) -> Vec<&'a Instance> {
         siblings
             .iter()
-            .filter(|instance| !is_hollow(self.schema, instance))
+            .filter(|instance| self.hollow || !is_hollow(self.schema, instance))
             .collect()
     }
 

@@ -32,6 +32,7 @@ GLIMPSE measurement agent
       what was measured last
   glimpse-agent budget          traffic used this month
   glimpse-agent schedules       what is measured when
+  glimpse-agent nacm reset      who may do what by RESTCONF, as the factory had it
 
   --config FILE   settings in UCI syntax (default /etc/config/glimpse)
   --json          for programs
@@ -117,6 +118,7 @@ fn execute(arguments: arguments::Arguments) -> Result<Exit, Failure> {
         Command::Results { last } => ask(config, &Request::Results { last }, json, show::results),
         Command::Budget => ask(config, &Request::Budget, json, show::budget),
         Command::Schedules => ask(config, &Request::Schedules, json, show::schedules),
+        Command::ResetAccess => ask(config, &Request::ResetAccess, json, show::reset),
     }
 }
 
@@ -152,6 +154,9 @@ fn ask(
                 socket::AskError::Refused(_) => error.to_string(),
             },
         })?;
+    if let Some(error) = answer["error"].as_str().filter(|_| request.is_of_owner()) {
+        return Err(Failure::failed(error));
+    }
     if json {
         print_json(&answer)
     } else {

@@ -288,6 +288,8 @@ impl Daemon {
     async fn tick(&mut self) {
         let now = clock::now();
         self.lmap.tick(now);
+        self.weigh_door();
+        self.send_due();
         if !clock::is_trusted(now) {
             return;
         }
@@ -326,6 +328,7 @@ impl Daemon {
         if now.since(self.synced) >= SYNC || now < self.synced {
             self.synced = now;
             self.spooler.sync().await;
+            self.note_accounts(false).await;
         }
         for skipped in self.skips.ripe(now) {
             self.record_skip(skipped).await;

@@ -55,7 +55,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn quiet_at(&self, now: Timestamp) -> bool {
+    /// Whether the household wants quiet at `now`.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
         !self.quiet.is_empty()
             && self
                 .quiet_zone
@@ -186,7 +187,7 @@ impl Guard {
                 "the household forbids this method",
             );
         }
-        if self.rules.quiet_at(now) {
+        if self.rules.is_quiet(now) {
             return deny(
                 SkipReason::QuietHours,
                 "these are the household's quiet hours",

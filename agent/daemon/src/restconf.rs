@@ -14,34 +14,45 @@ mod call_home;
 pub mod credentials;
 pub mod doors;
 mod listen;
+mod patient;
+mod places;
 mod serve;
 
 use crate::app::identity_store;
 use crate::clock;
 use crate::identity::Identity;
 use crate::local::uci::Settings;
-use crate::tls;
 use crate::uplink::http::Traffic;
 use credentials::Credentials;
 use doors::Doors;
 use glimpse_model::time::SECOND;
 use glimpse_restconf::{Counters, Request, Response, Stream};
 use glimpse_yang::Tree;
+use places::{Kept, Place, Places, Users};
 use ring::rand::SystemRandom;
-use rustls::ClientConfig;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Bytes of a request's body.
 pub const BODY_LIMIT: usize = 1 << 20;
 /// Connections at a time.
-const CONNECTIONS: usize = 8;
-/// Bodies of more than [`SMALL_BODY`] at a time: memory is dear.
-const LARGE_BODIES: usize = 2;
-/// Event streams at a time.
-const STREAMS: usize = 4;
+const CONNECTIONS: Kept = Kept {
+    all: 8,
+    controller: 2,
+    members: 2,
+};
+/// Connections of one user, the controller included: it is not to keep out the household either.
+const CONNECTIONS_OF_ONE: usize = 4;
+/// Bodies of more than some bytes at a time, from their first byte until what they ask for is done: memory is dear.
+const LARGE_BODIES: Kept = Kept {
+    all: 3,
+    controller: 1,
+    members: 1,
+};
+/// Event streams at a time, and of one user.
+const STREAMS: (usize, usize) = (4, 2);
 /// How often it is looked whether there is an identity: the agent may be enrolled at any time.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often it is looked whether it is another one: a certificate is renewed long before its end.
@@ -74,6 +85,8 @@ pub struct Exchange {
     pub peer: String,
     /// On whose behalf, for the log alone.
     pub operator: Option<String>,
+    /// What its body holds while it is there, if that is a large one.
+    pub(crate) _body: Option<Place>,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
 }
@@ -82,7 +95,7 @@ pub struct Exchange {
 #[derive(Debug)]
 pub enum Told {
     /// The door is open: with what the agent shows itself to collectors; `None`: it is shut.
-    Open(Option<Arc<ClientConfig>>),
+    Open(Option<Arc<Identity>>),
     /// Somebody asks.
     Asked(Box<Exchange>),
     /// Readers of event streams were refused notifications.
@@ -94,8 +107,10 @@ pub enum Told {
 pub struct Sources {
     /// The household's word.
     pub settings: watch::Receiver<Settings>,
-    /// What passes is control traffic.
+    /// What passes within the household: control traffic like any other.
     pub traffic: Arc<Traffic>,
+    /// What passes beyond it.
+    pub door: Arc<Traffic>,
     /// How the door stands, for whoever asks.
     pub doors: Arc<Doors>,
 }
@@ -105,10 +120,12 @@ pub struct Sources {
 struct Shared {
     told: mpsc::Sender<Told>,
     traffic: Arc<Traffic>,
+    door: Arc<Traffic>,
     doors: Arc<Doors>,
-    connections: Arc<Semaphore>,
-    large_bodies: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    connections: Places,
+    of_users: Users,
+    large_bodies: Places,
+    streams: Users,
 }
 
 /// Keeps the door open while it may be. Never returns; dropping it ends all connections.
@@ -116,17 +133,19 @@ pub async fn follow(mut sources: Sources, told: mpsc::Sender<Told>) {
     let shared = Shared {
         told,
         traffic: sources.traffic.clone(),
+        door: sources.door.clone(),
         doors: sources.doors.clone(),
-        connections: Arc::new(Semaphore::new(CONNECTIONS)),
-        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
-        streams: Arc::new(Semaphore::new(STREAMS)),
+        connections: Places::new(CONNECTIONS),
+        of_users: Users::default(),
+        large_bodies: Places::new(LARGE_BODIES),
+        streams: Users::default(),
     };
     let mut said = None;
     loop {
         let settings = sources.settings.borrow_and_update().clone();
         let wanted = settings.consent.enabled && settings.restconf.enabled;
         let opened = if wanted { open(&settings) } else { None };
-        let Some((identity, credentials, client)) = opened else {
+        let Some((identity, credentials)) = opened else {
             if said != Some(false) {
                 said = Some(false);
                 shared.doors.clear();
@@ -139,7 +158,8 @@ pub async fn follow(mut sources: Sources, told: mpsc::Sender<Told>) {
             continue;
         };
         said = Some(true);
-        tell(&shared, Told::Open(Some(client))).await;
+        let identity = Arc::new(identity);
+        tell(&shared, Told::Open(Some(identity.clone()))).await;
         shared.doors.known(credentials.entries());
         let credentials = Arc::new(credentials);
         let mut tasks = JoinSet::new();
@@ -195,13 +215,12 @@ async fn replaced(settings: &Settings, old: &Identity) {
     }
 }
 
-fn open(settings: &Settings) -> Option<(Identity, Credentials, Arc<ClientConfig>)> {
+fn open(settings: &Settings) -> Option<(Identity, Credentials)> {
     let made = || -> Result<_, anyhow::Error> {
         let identity = identity_store(settings).load(&SystemRandom::new())?;
         let now = clock::now().as_micros() / SECOND;
-        let client = tls::steady(&identity, now)?;
         let credentials = Credentials::new(&identity, &settings.restconf.clients, now)?;
-        Ok((identity, credentials, client))
+        Ok((identity, credentials))
     };
     match made() {
         Ok(made) => Some(made),

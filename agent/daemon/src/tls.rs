@@ -6,6 +6,7 @@
 //! | [`system_roots`] | the system's roots and the name in the URL | no | `cacerts`, `simpleenroll` with the token |
 //! | [`enrolment`] | a controllers' intermediate and the name | no | `simpleenroll` with the token |
 //! | [`measuring`] | the system's roots and the name in the URL | no | measurements over TLS, to anybody |
+//! | `channel` | what the household lists with the channel | yes | reports to that collector |
 //! | [`steady`] | a controllers' intermediate and the name pinned at enrolment | yes | everything else |
 //!
 //! A server that fails the proof fails the handshake: HTTP never starts, so no header and no body leave. All
@@ -31,11 +32,16 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+#[cfg(feature = "lmap")]
+mod channel;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "lmap")]
+pub use channel::channel;
 
 /// Where systems keep the roots they trust.
 const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
@@ -49,6 +55,14 @@ pub enum TlsError {
         "the certificate bundle holds no usable root: give --ca-fingerprint or install ca-certificates"
     )]
     NoRoots,
+    /// The PEM bundle cannot be read.
+    #[error("{}: {source}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// No controllers' intermediate is valid now.
     #[error(
         "no controllers' certificate is valid today: is this device's clock right? if it is, fetch the authorities again"

@@ -1,9 +1,10 @@
 //! A machine in virtual time, for tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use crate::collectors::Collectors;
 use crate::control::Control;
 use crate::moment::Moment;
-use crate::output::{Output, Place};
+use crate::output::{BLOCK, Output, Place};
 use crate::resolve::Method;
 use crate::run::{Ended, Machine, Parts, RunId, Start, Step};
 use crate::state::snapshot::Snapshot;
@@ -21,6 +22,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) const COLLECTOR: &str = "https://collector.example.net/restconf";
+
+/// The channel `lab`.
+pub(crate) const LAB: &str = "https://b.example";
 
 /// Options of the method `ping` of the bench.
 pub(crate) const SPECS: &[OptionSpec] = &[
@@ -126,8 +130,9 @@ impl Bench {
             seed: 7,
             zone: Zone::UTC,
             methods: methods(),
-            channels: BTreeMap::new(),
+            channels: Collectors::new(Some(COLLECTOR), [("lab", LAB)]),
             quota: 1 << 20,
+            block: BLOCK,
             registered,
         };
         let machine = Machine::new(parts, control(lmap), snapshot, outputs, &now);

@@ -1,5 +1,6 @@
 //! `/lmap` as plain values: what RFC 8194 calls configuration and instruction.
 
+pub mod limits;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
-//! Registry entries (RFC 8911) of what the methods measure.
+//! Registry entries (RFC 8911) of what the methods measure. Why none of them is a registered one: `docs/adr/017`.
+
+#[cfg(test)]
+mod tests;
 
 /// Where the names of our private metrics live.
 pub const BASE: &str = "https://www.measure-it.net/metrics/";
@@ -12,180 +15,214 @@ const OLD_BASE: &str = "urn:ietf:metrics:perf:";
 /// The program of reporting actions.
 pub const REPORT_PROGRAM: &str = "glimpse-report";
 
-/// The function of reporting actions.
-pub const REPORT_FUNCTION: &str = "https://www.measure-it.net/metrics/Priv_Report";
+/// The function of reporting actions. It measures nothing, so it has no place among the metrics.
+pub const REPORT_FUNCTION: &str = "https://www.measure-it.net/functions/report";
 
-/// A method's variant, by the option that chooses it, and the private name of what it measures. None of them keeps the fixed
-/// parameters that a registered name promises (RFC 8912 §4, §6, §9), so none claims one.
+/// The part of an agent that reports.
+pub const REPORT_ROLE: &str = "client";
+
+/// A method's variant and the private names of what it measures.
 struct Row {
     method: &'static str,
-    /// Option and value; empty for methods that measure one thing.
-    when: (&'static str, &'static str),
-    name: &'static str,
+    /// Options and their values that choose it, all of them; none for methods that measure one thing.
+    when: &'static [(&'static str, &'static str)],
+    names: &'static [&'static str],
 }
 
-const fn row(method: &'static str, when: (&'static str, &'static str), name: &'static str) -> Row {
-    Row { method, when, name }
+const fn row(
+    method: &'static str,
+    when: &'static [(&'static str, &'static str)],
+    names: &'static [&'static str],
+) -> Row {
+    Row {
+        method,
+        when,
+        names,
+    }
 }
 
-const ALWAYS: (&str, &str) = ("", "");
-
+/// Of rows that fit the first one counts.
 const TABLE: &[Row] = &[
     row(
         "ping",
-        ("type", "Udp"),
-        "Priv_RTDelay_Active_IP-UDP-Periodic__Seconds_Raw",
+        &[("type", "Udp")],
+        &["Priv_RTDelay_Active_IP-UDP-Periodic__Seconds_Raw"],
     ),
     row(
         "ping",
-        ("type", "Tcp"),
-        "Priv_RTDelay_Active_IP-TCP-HS__Seconds_Raw",
+        &[("type", "Tcp")],
+        &["Priv_RTDelay_Active_IP-TCP-HS__Seconds_Raw"],
     ),
     row(
         "ping",
-        ("type", "Icmp"),
-        "Priv_RTDelay_Active_IP-ICMP-Periodic__Seconds_Raw",
-    ),
-    row(
-        "ping",
-        ("type", "System"),
-        "Priv_RTDelay_Active_IP-ICMP-Periodic__Seconds_Raw",
+        &[],
+        &["Priv_RTDelay_Active_IP-ICMP-Periodic__Seconds_Raw"],
     ),
     row(
         "traceroute",
-        ("multipath", "true"),
-        "Priv_Path_Active_IP-Multipath__Graph_Raw",
+        &[("multipath", "true"), ("ping_type", "Udp")],
+        &["Priv_MPMonitor_Active_IP-UDP-Traceroute-Multipath__Multiple_Raw"],
     ),
     row(
         "traceroute",
-        ("ping_type", "Udp"),
-        "Priv_Path_Active_IP-UDP-Paris__Hops_Raw",
+        &[("multipath", "true"), ("ping_type", "Tcp")],
+        &["Priv_MPMonitor_Active_IP-TCP-Traceroute-Multipath__Multiple_Raw"],
     ),
     row(
         "traceroute",
-        ("ping_type", "Icmp"),
-        "Priv_Path_Active_IP-ICMP-Paris__Hops_Raw",
+        &[("multipath", "true")],
+        &["Priv_MPMonitor_Active_IP-ICMP-Traceroute-Multipath__Multiple_Raw"],
     ),
     row(
         "traceroute",
-        ("ping_type", "Tcp"),
-        "Priv_Path_Active_IP-TCP-Paris__Hops_Raw",
+        &[("paris", "true"), ("ping_type", "Udp")],
+        &["Priv_MPMonitor_Active_IP-UDP-Traceroute-Paris__Multiple_Raw"],
     ),
     row(
-        "dnslookup",
-        ("transport", "Udp"),
-        "Priv_RTDNS_Active_IP-UDP-DNS__Seconds_Raw",
+        "traceroute",
+        &[("paris", "true"), ("ping_type", "Tcp")],
+        &["Priv_MPMonitor_Active_IP-TCP-Traceroute-Paris__Multiple_Raw"],
     ),
     row(
-        "dnslookup",
-        ("transport", "Tcp"),
-        "Priv_RTDNS_Active_IP-TCP-DNS__Seconds_Raw",
+        "traceroute",
+        &[("paris", "true")],
+        &["Priv_MPMonitor_Active_IP-ICMP-Traceroute-Paris__Multiple_Raw"],
     ),
     row(
-        "dnslookup",
-        ("transport", "Tls"),
-        "Priv_RTDNS_Active_IP-TLS-DNS__Seconds_Raw",
+        "traceroute",
+        &[("ping_type", "Udp")],
+        &["Priv_MPMonitor_Active_IP-UDP-Traceroute__Multiple_Raw"],
     ),
     row(
-        "reversednslookup",
-        ("transport", "Udp"),
-        "Priv_RTDNS_Active_IP-UDP-DNS-PTR__Seconds_Raw",
+        "traceroute",
+        &[("ping_type", "Tcp")],
+        &["Priv_MPMonitor_Active_IP-TCP-Traceroute__Multiple_Raw"],
     ),
     row(
-        "reversednslookup",
-        ("transport", "Tcp"),
-        "Priv_RTDNS_Active_IP-TCP-DNS-PTR__Seconds_Raw",
+        "traceroute",
+        &[],
+        &["Priv_MPMonitor_Active_IP-ICMP-Traceroute__Multiple_Raw"],
     ),
-    row(
-        "reversednslookup",
-        ("transport", "Tls"),
-        "Priv_RTDNS_Active_IP-TLS-DNS-PTR__Seconds_Raw",
-    ),
+    row("dnslookup", &[("transport", "Udp")], DNS_UDP),
+    row("dnslookup", &[("transport", "Tcp")], DNS_TCP),
+    row("dnslookup", &[("transport", "Tls")], DNS_TLS),
+    row("dnslookup", &[("transport", "Https")], DNS_HTTPS),
+    // The type of the query is a parameter of the metric (RFC 8912 §6), so that names of addresses are no metric of their own.
+    row("reversednslookup", &[("transport", "Udp")], DNS_UDP),
+    row("reversednslookup", &[("transport", "Tcp")], DNS_TCP),
+    row("reversednslookup", &[("transport", "Tls")], DNS_TLS),
+    row("reversednslookup", &[("transport", "Https")], DNS_HTTPS),
     row(
         "httpdownload",
-        ALWAYS,
-        "Priv_Throughput_Active_HTTP-Download__BitsPerSecond_Mean",
+        &[],
+        &["Priv_OWBTC_Active_IP-TCP-HTTP-MultipleParallelStreams__BPS_Mean"],
     ),
     row(
         "httpupload",
-        ALWAYS,
-        "Priv_Throughput_Active_HTTP-Upload__BitsPerSecond_Mean",
+        &[],
+        &["Priv_OWBTC_Active_IP-TCP-HTTP-Upload-MultipleParallelStreams__BPS_Mean"],
     ),
     row(
         "latencyload",
-        ALWAYS,
-        "Priv_RTDelay_Active_IP-UnderLoad__Seconds_95Percentile",
+        &[],
+        &["Priv_RTDelay_Active_IP-Periodic-StandingQueue__Seconds_95Percentile"],
     ),
     row(
         "btc_ma",
-        ALWAYS,
-        "Priv_BTC_Active_IP-TCP-Flow__BitsPerSecond_Slices",
+        &[],
+        &["Priv_OWBTC_Active_IP-TCP-SustainedBurst__BPS_Mean"],
     ),
     row(
         "packettrains_ma",
-        ALWAYS,
-        "Priv_Capacity_Active_IP-UDP-Trains__BitsPerSecond_Median",
+        &[],
+        &["Priv_OWMBM_Active_IP-UDP-PacketPair__BPS_Median"],
     ),
-    row("upnp", ALWAYS, "Priv_Devices_Active_UPnP__Other_Raw"),
-    row("wifi", ALWAYS, "Priv_WiFiLink_Passive_nl80211__Other_Raw"),
+    row(
+        "upnp",
+        &[],
+        &["Priv_SPMonitor_Active_UPnP-Discovery__Enumerated_Raw"],
+    ),
+    row("wifi", &[], &["Priv_SPMonitor_Passive_WiFi__Multiple_Raw"]),
 ];
 
-/// The URI of what a run of `method` with these options measures; `option` tells the value of an option, its default included.
-pub fn of_run(method: &str, option: impl Fn(&str) -> Option<String>) -> Option<String> {
-    TABLE
+const DNS_UDP: &[&str] = &[
+    "Priv_RTDNS_Active_IP-UDP-Periodic__Seconds_Raw",
+    "Priv_RLDNS_Active_IP-UDP-Periodic__Logical_Raw",
+];
+const DNS_TCP: &[&str] = &[
+    "Priv_RTDNS_Active_IP-TCP-Periodic__Seconds_Raw",
+    "Priv_RLDNS_Active_IP-TCP-Periodic__Logical_Raw",
+];
+const DNS_TLS: &[&str] = &[
+    "Priv_RTDNS_Active_IP-TCP-TLS-Periodic__Seconds_Raw",
+    "Priv_RLDNS_Active_IP-TCP-TLS-Periodic__Logical_Raw",
+];
+const DNS_HTTPS: &[&str] = &[
+    "Priv_RTDNS_Active_IP-TCP-TLS-HTTP-Periodic__Seconds_Raw",
+    "Priv_RLDNS_Active_IP-TCP-TLS-HTTP-Periodic__Logical_Raw",
+];
+
+/// The URIs of what a run of `method` with these options measures; `option` tells the value of an option, its default included.
+/// None for methods that are no built-in ones.
+pub fn of_run(method: &str, option: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let chosen = |row: &&Row| {
+        let mut when = row.when.iter();
+        row.method == method && when.all(|(name, value)| option(name).as_deref() == Some(*value))
+    };
+    let row = TABLE.iter().find(chosen);
+    let names = row.map_or(&[][..], |row| row.names);
+    names.iter().map(|name| format!("{BASE}{name}")).collect()
+}
+
+/// The URIs of all that a built-in method can measure, each once.
+pub fn of_method(method: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for row in TABLE.iter().filter(|row| row.method == method) {
+        for name in row.names {
+            let uri = format!("{BASE}{name}");
+            if !all.contains(&uri) {
+                all.push(uri);
+            }
+        }
+    }
+    all
+}
+
+/// Options and their values that make a run of `method` measure the first of `uris` which it can measure.
+pub(crate) fn variant<'a>(
+    method: &str,
+    uris: impl IntoIterator<Item = &'a str>,
+) -> &'static [(&'static str, &'static str)] {
+    let mut named = uris.into_iter().filter_map(name_of);
+    let row = named.find_map(|name| {
+        let mut rows = TABLE.iter().filter(|row| row.method == method);
+        rows.find(|row| row.names.contains(&name))
+    });
+    row.map_or(&[], |row| row.when)
+}
+
+/// The role of the agent in a metric. It starts what is active, whichever way most bytes go then, and so is `Src`, as the registry
+/// has it; its responder, `Dst`, is not run by tasks. In what it only observes, and in what is not named as the registry names
+/// things, nobody has a role.
+pub fn role(uri: &str) -> Option<&'static str> {
+    if uri == REPORT_FUNCTION {
+        return Some(REPORT_ROLE);
+    }
+    // Metrics of plug-ins have names of the same form below addresses of their own.
+    let name = uri.rsplit(['/', ':']).next()?;
+    let name = name.strip_prefix("Priv_").unwrap_or(name);
+    let whole = name.split('_').count() == 6;
+    (whole && name.split('_').nth(1) == Some("Active")).then_some("Src")
+}
+
+/// The name of a metric of ours or of IANA's.
+fn name_of(uri: &str) -> Option<&str> {
+    [BASE, IANA_BASE, OLD_BASE]
         .iter()
-        .filter(|row| row.method == method)
-        .find(|row| row.when.0.is_empty() || option(row.when.0).as_deref() == Some(row.when.1))
-        .map(|row| format!("{BASE}{}", row.name))
+        .find_map(|base| uri.strip_prefix(base))
 }
 
 /// Whether two URIs name one entry: the older prefix stands for ours and for IANA's.
 pub fn is_same(one: &str, other: &str) -> bool {
-    fn name(uri: &str) -> (&str, bool) {
-        for base in [BASE, IANA_BASE] {
-            if let Some(name) = uri.strip_prefix(base) {
-                return (name, true);
-            }
-        }
-        match uri.strip_prefix(OLD_BASE) {
-            Some(name) => (name, true),
-            None => (uri, false),
-        }
-    }
-    one == other || {
-        let ((one, known), (other, too)) = (name(one), name(other));
-        known && too && one == other
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variants_have_names_of_their_own() {
-        let tcp = |name: &str| (name == "type").then(|| "Tcp".to_owned());
-        assert_eq!(
-            of_run("ping", tcp).as_deref(),
-            Some("https://www.measure-it.net/metrics/Priv_RTDelay_Active_IP-TCP-HS__Seconds_Raw")
-        );
-        assert!(of_run("wifi", |_| None).is_some());
-        assert_eq!(of_run("tlsage", |_| None), None);
-    }
-
-    #[test]
-    fn the_older_prefix_is_understood_and_not_written() {
-        assert!(is_same(
-            "urn:ietf:metrics:perf:Priv_Report",
-            REPORT_FUNCTION
-        ));
-        assert!(!is_same(
-            "urn:ietf:metrics:perf:Priv_Report",
-            "https://example.net/Priv_Report"
-        ));
-        for row in TABLE {
-            assert!(row.name.starts_with("Priv_"), "{}", row.name);
-            assert!(row.name.split('_').count() >= 6, "{}", row.name);
-        }
-    }
+    one == other || name_of(one).is_some_and(|name| name_of(other) == Some(name))
 }

@@ -13,6 +13,7 @@
 
 #[cfg(test)]
 mod bench;
+pub mod collectors;
 pub mod control;
 pub mod event;
 pub mod function;
@@ -29,6 +30,7 @@ pub mod shown;
 pub mod state;
 pub mod suppression;
 
+pub use collectors::Collectors;
 pub use control::Control;
 pub use moment::Moment;
 pub use output::Output;

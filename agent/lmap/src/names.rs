@@ -1,4 +1,5 @@
-//! Safe names from arbitrary ones. Names of RFC 8194 are any characters, `..` and `/` among them (its §5).
+//! Safe names from arbitrary ones. Names of RFC 8194 are any characters, `..` and `/` among them (its §5). They become ids of
+//! records, and never names of files: results are filed by ids of their own.
 
 use glimpse_model::id::{InstructionId, TaskId};
 use std::fmt::Write as _;
@@ -39,11 +40,6 @@ fn safe(name: &str, escape: char, mark: char, limit: usize) -> String {
     out
 }
 
-/// A name of a file, at most 120 bytes, that neither leaves its directory nor is hidden.
-pub fn file_name(name: &str) -> String {
-    safe(name, '%', '~', 120)
-}
-
 /// The id under which records of a schedule run.
 pub fn instruction_id(schedule: &str) -> Option<InstructionId> {
     InstructionId::new(&format!("lmap:{}", safe(schedule, '_', '@', 58))).ok()
@@ -55,7 +51,7 @@ pub fn task_id(action: &str) -> Option<TaskId> {
 }
 
 /// Text as YANG's strings take it (RFC 7950 §9.4): control characters and what XML has no place for are replaced.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' | '\n' | '\r' => c,
@@ -75,7 +71,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn lmap_check_68_hostile_names_become_distinct_safe_files() {
+    fn lmap_check_68_hostile_names_become_distinct_safe_ids() {
         let long = "ü".repeat(300);
         let mut other = long.clone();
         other.replace_range(0..2, "ö");
@@ -93,21 +89,19 @@ mod tests {
             &other,
             &format!("{long}x"),
         ];
-        let files: BTreeSet<String> = names.iter().map(|name| file_name(name)).collect();
-        assert_eq!(files.len(), names.len());
-        for file in &files {
-            assert!(file.len() <= 120 && !file.starts_with('.'), "{file}");
-            assert!(
-                file.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-%~".contains(&b)),
-                "{file}"
-            );
-        }
-        let ids: BTreeSet<_> = names
+        let ids: BTreeSet<String> = names
             .iter()
-            .map(|name| instruction_id(name).unwrap())
+            .map(|name| instruction_id(name).unwrap().as_str().to_owned())
             .collect();
         assert_eq!(ids.len(), names.len());
+        for id in &ids {
+            assert!(id.len() <= 64 && id.starts_with("lmap:"), "{id}");
+            assert!(
+                id.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_@:".contains(&b)),
+                "{id}"
+            );
+        }
         let ids: BTreeSet<_> = names.iter().map(|name| task_id(name).unwrap()).collect();
         assert_eq!(ids.len(), names.len());
     }
@@ -116,9 +110,10 @@ mod tests {
     fn lmap_trap_21_two_long_names_do_not_meet_when_cut() {
         let head = "a".repeat(400);
         let (one, two) = (format!("{head}1"), format!("{head}2"));
-        assert_ne!(file_name(&one), file_name(&two));
         assert_ne!(instruction_id(&one), instruction_id(&two));
+        assert_ne!(task_id(&one), task_id(&two));
         // Nor does a short name look like the shortened form of a long one.
-        assert_ne!(file_name(&one), file_name(&file_name(&one)));
+        let cut = task_id(&one).unwrap();
+        assert_ne!(Some(&cut), task_id(cut.as_str()).as_ref());
     }
 }

@@ -51,7 +51,7 @@ pub enum Notice {
 pub struct Skipped {
     /// The schedule.
     pub schedule: String,
-    /// The action; none where the whole schedule was skipped.
+    /// The action; none where the whole schedule was skipped, or several of its actions.
     pub action: Option<String>,
     /// When it was due, or the first of them was.
     pub first: Timestamp,

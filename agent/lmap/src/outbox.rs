@@ -1,6 +1,7 @@
 //! What a reporting action has yet to hand over, and how far each collector has got.
 
 use crate::output::Output;
+use glimpse_model::id::ResultId;
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::timing::draw_spread;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +26,7 @@ pub enum Answer {
     Refused(String),
     /// Not now; perhaps after so many seconds.
     Later {
-        /// Why, for people.
+        /// Why, in words that tell nothing of the household's network: the tree shows them to whoever configures reports.
         reason: String,
         /// What it asked for.
         retry_after_s: Option<u32>,
@@ -51,19 +52,41 @@ impl Answer {
 #[derive(Debug)]
 struct Waiting {
     output: Arc<Output>,
+    /// Collectors to which it is due.
     left: BTreeSet<String>,
+    /// A collector has taken it, or never will.
+    had: bool,
 }
 
 #[derive(Debug)]
 struct Lane {
-    /// Being sent.
-    busy: bool,
+    /// Results go there. A lane that is no longer named stays until what was sent along it is answered.
+    named: bool,
+    /// What the report under way holds, in its order.
+    sent: Option<Vec<ResultId>>,
     failures: u32,
     retry_us: i64,
     /// Results a report may hold: halved where one is refused, to find the one that is to blame.
     limit: usize,
     error: Option<String>,
+    /// Why it put something aside since the action began.
+    refused: Option<String>,
     heartbeat: bool,
+}
+
+impl Lane {
+    const fn new() -> Self {
+        Self {
+            named: true,
+            sent: None,
+            failures: 0,
+            retry_us: i64::MIN,
+            limit: MAX_RESULTS,
+            error: None,
+            refused: None,
+            heartbeat: false,
+        }
+    }
 }
 
 /// The queue of one reporting action.
@@ -71,6 +94,8 @@ struct Lane {
 pub struct Outbox {
     waiting: VecDeque<Waiting>,
     lanes: BTreeMap<String, Lane>,
+    /// Nothing is sent for now.
+    paused: bool,
 }
 
 /// What became of results after an answer.
@@ -84,45 +109,82 @@ pub struct Settled {
 
 impl Outbox {
     /// Who is to get what waits from now on. What waited for a collector that is no longer named is no longer due to it; returned is what is
-    /// due to nobody.
+    /// due to nobody any more. What nobody has had is due to all.
     pub fn serve(&mut self, collectors: &[String]) -> Vec<Arc<Output>> {
-        self.lanes.retain(|name, _| collectors.contains(name));
-        for name in collectors {
-            self.lanes.entry(name.clone()).or_insert(Lane {
-                busy: false,
-                failures: 0,
-                retry_us: i64::MIN,
-                limit: MAX_RESULTS,
-                error: None,
-                heartbeat: false,
-            });
-        }
+        self.name(collectors);
         for waiting in &mut self.waiting {
             waiting.left.retain(|name| collectors.contains(name));
+            if waiting.left.is_empty() && !waiting.had {
+                waiting.left.extend(collectors.iter().cloned());
+            }
         }
         self.take_done()
     }
 
-    /// Another try right away, with a report even of nothing if `heartbeat`: the action runs.
-    pub fn begin(&mut self, heartbeat: bool) {
+    fn name(&mut self, collectors: &[String]) {
+        for (name, lane) in &mut self.lanes {
+            lane.named = collectors.contains(name);
+        }
+        self.lanes
+            .retain(|_, lane| lane.named || lane.sent.is_some());
+        for name in collectors {
+            self.lanes.entry(name.clone()).or_insert_with(Lane::new);
+        }
+    }
+
+    /// The action is gone, and returned is what waited at it. [`Outbox::is_over`] says when nothing is under way any more either.
+    pub fn abandon(&mut self) -> Vec<Arc<Output>> {
+        self.name(&[]);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        waiting.map(|waiting| waiting.output).collect()
+    }
+
+    /// Nothing waits, and nobody is named or to answer.
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty() && self.lanes.is_empty()
+    }
+
+    /// Sends nothing until [`Outbox::resume`]: the action is suppressed, or cannot be made out as it is configured.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Whether nothing is sent for now.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Sends again.
+    pub fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    /// The action runs: a report is due, even of nothing if `heartbeat`. A collector that is to be left alone for a while is left alone all
+    /// the same.
+    pub fn begin(&mut self, heartbeat: bool, now_us: i64) {
+        self.paused = false;
         for lane in self.lanes.values_mut() {
-            lane.retry_us = i64::MIN;
-            lane.error = None;
-            lane.heartbeat = heartbeat;
+            if lane.retry_us <= now_us {
+                lane.error = None;
+            }
+            lane.refused = None;
+            lane.heartbeat = heartbeat && lane.named;
         }
     }
 
     /// Queues a result for all collectors.
     pub fn push(&mut self, output: Arc<Output>) {
-        let left = self.lanes.keys().cloned().collect();
-        self.waiting.push_back(Waiting { output, left });
+        let named = self.lanes.iter().filter(|(_, lane)| lane.named);
+        let left = named.map(|(name, _)| name.clone()).collect();
+        let had = false;
+        self.waiting.push_back(Waiting { output, left, had });
     }
 
     /// What is to be sent now, by collector.
     pub fn post(&mut self, now_us: i64) -> Vec<(String, Vec<Arc<Output>>)> {
         let mut posts = Vec::new();
         for (name, lane) in &mut self.lanes {
-            if lane.busy || lane.retry_us > now_us {
+            if self.paused || !lane.named || lane.sent.is_some() || lane.retry_us > now_us {
                 continue;
             }
             let outputs: Vec<_> = self
@@ -133,14 +195,14 @@ impl Outbox {
                 .map(|waiting| waiting.output.clone())
                 .collect();
             if !outputs.is_empty() || lane.heartbeat {
-                lane.busy = true;
+                lane.sent = Some(outputs.iter().map(|output| output.record.id).collect());
                 posts.push((name.clone(), outputs));
             }
         }
         posts
     }
 
-    /// The collector's answer to a report of the first `count` results it had yet to get. `seed` spreads the tries of many agents.
+    /// The collector's answer to a report of the first `count` results of what it was to be sent. `seed` spreads the tries of many agents.
     pub fn answered(
         &mut self,
         collector: &str,
@@ -153,12 +215,17 @@ impl Outbox {
         let Some(lane) = self.lanes.get_mut(collector) else {
             return settled;
         };
-        lane.busy = false;
-        let sent = self
-            .waiting
-            .iter_mut()
-            .filter(|waiting| waiting.left.contains(collector))
-            .take(count);
+        let Some(sent) = lane.sent.take() else {
+            return settled;
+        };
+        if !lane.named {
+            self.lanes.remove(collector);
+            return settled;
+        }
+        let sent: BTreeSet<ResultId> = sent.into_iter().take(count).collect();
+        let sent = self.waiting.iter_mut().filter(|waiting| {
+            sent.contains(&waiting.output.record.id) && waiting.left.contains(collector)
+        });
         match answer {
             Answer::Accepted => {
                 lane.failures = 0;
@@ -167,13 +234,16 @@ impl Outbox {
                 lane.limit = (lane.limit * 2).min(MAX_RESULTS);
                 for waiting in sent {
                     waiting.left.remove(collector);
+                    waiting.had = true;
                 }
             }
             Answer::Refused(_) if count > 1 => lane.limit = count / 2,
             Answer::Refused(reason) => {
                 lane.heartbeat = false;
+                lane.refused = Some(reason.clone());
                 for waiting in sent {
                     waiting.left.remove(collector);
+                    waiting.had = true;
                     settled
                         .refused
                         .push((waiting.output.clone(), reason.clone()));
@@ -201,29 +271,33 @@ impl Outbox {
     fn take_done(&mut self) -> Vec<Arc<Output>> {
         let (done, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|waiting: &Waiting| waiting.left.is_empty());
+            .partition(|waiting: &Waiting| waiting.left.is_empty() && waiting.had);
         self.waiting = waiting;
         let done: VecDeque<Waiting> = done;
         done.into_iter().map(|waiting| waiting.output).collect()
     }
 
     fn has_work(&self, name: &str, lane: &Lane) -> bool {
-        lane.heartbeat
-            || self
-                .waiting
-                .iter()
-                .any(|waiting| waiting.left.contains(name))
+        let mut waiting = self.waiting.iter();
+        lane.named && (lane.heartbeat || waiting.any(|waiting| waiting.left.contains(name)))
     }
 
-    /// Whether the action that runs is done: each collector has everything, or has failed. Then, what failed.
+    /// Whether the action that runs is done: each collector has everything, or has failed. Then, what failed or was refused.
     pub fn verdict(&self) -> Option<Result<(), String>> {
         let mut faults = Vec::new();
-        for (name, lane) in &self.lanes {
+        for (name, lane) in self.lanes.iter().filter(|(_, lane)| lane.named) {
+            if lane.sent.is_some() {
+                return None;
+            }
+            if !self.has_work(name, lane) {
+                let refused = lane.refused.iter();
+                faults.extend(refused.map(|reason| format!("{name}: {reason}")));
+                continue;
+            }
             match &lane.error {
-                _ if lane.busy => return None,
                 Some(error) => faults.push(format!("{name}: {error}")),
-                None if self.has_work(name, lane) => return None,
-                None => {}
+                None if self.paused => faults.push(format!("{name}: not sent for now")),
+                None => return None,
             }
         }
         Some(if faults.is_empty() {
@@ -237,7 +311,7 @@ impl Outbox {
     pub fn wake_us(&self) -> Option<i64> {
         self.lanes
             .iter()
-            .filter(|(name, lane)| !lane.busy && self.has_work(name, lane))
+            .filter(|(name, lane)| !self.paused && lane.sent.is_none() && self.has_work(name, lane))
             .map(|(_, lane)| lane.retry_us)
             .min()
     }

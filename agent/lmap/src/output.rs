@@ -9,6 +9,15 @@ use serde_json::{Value, json};
 /// Most places one result may wait at.
 const MAX_PLACES: usize = 1000;
 
+/// Longest value of an option that is repeated with every result, in bytes; of longer ones a result has the name alone.
+pub const MAX_VALUE: usize = 1 << 10;
+
+/// Bytes of options and parameters that are repeated with every result. Options of methods that can run take less.
+const MAX_OPTIONS: usize = 16 << 10;
+
+/// Bytes of a block of the file systems of most routers and servers, where nothing better is known.
+pub const BLOCK: u64 = 4096;
+
 /// Another action that ran at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
@@ -192,9 +201,34 @@ impl Output {
         Ok((output, places))
     }
 
-    /// What it takes where it waits, in whole blocks of 512 bytes.
-    pub(crate) fn storage(&self) -> u64 {
-        let bytes = u64::try_from(self.document(&[]).len()).unwrap_or(u64::MAX);
-        bytes.div_ceil(512) * 512
+    /// What it takes where it waits: its document in whole blocks of `block` bytes.
+    pub(crate) fn storage(&self, places: &[Place], block: u64) -> u64 {
+        let bytes = u64::try_from(self.document(places).len()).unwrap_or(u64::MAX);
+        bytes.checked_next_multiple_of(block).unwrap_or(bytes)
+    }
+
+    /// Takes out what those who read results are not to have, secret options of either kind, and what is configuration that would be
+    /// repeated with every result: long values, and options beyond a few kilobytes.
+    pub(crate) fn redact(&mut self, is_secret: impl Fn(&str) -> bool) {
+        let mut left = MAX_OPTIONS;
+        let mut fits = |length: usize| {
+            left = left.saturating_sub(length);
+            left > 0
+        };
+        for option in &mut self.options {
+            let value = option.value.take();
+            option.value = value.filter(|value| value.len() <= MAX_VALUE);
+        }
+        self.options.retain(|option| {
+            let name = option.name.as_deref().unwrap_or_default();
+            let value = option.value.as_deref().unwrap_or_default();
+            !is_secret(name) && fits(option.id.len() + name.len() + value.len())
+        });
+        if let Some(parameters) = &mut self.parameters {
+            let mut values = parameters.values.iter();
+            let most = values.position(|(name, value)| !fits(name.len() + value.len()));
+            parameters.values.truncate(most.unwrap_or(usize::MAX));
+            parameters.values.retain(|(name, _)| !is_secret(name));
+        }
     }
 }

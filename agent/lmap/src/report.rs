@@ -6,7 +6,8 @@ pub mod table;
 mod tests;
 
 use crate::control::write::put_parameters;
-use crate::control::{Agent, OptionEntry, Parameters};
+use crate::control::{Agent, OptionEntry};
+use crate::function;
 use crate::names::clean;
 use crate::output::Output;
 use glimpse_model::time::Timestamp;
@@ -118,13 +119,7 @@ fn result(form: &Form, input: NodeId, output: &Output) -> Result<Instance, Error
     if let Some(parameters) = output.parameters.as_ref().filter(|_| form.parameters) {
         d.container("parameters", |d| {
             let name = format!("glimpse-report:{}", parameters.method);
-            // A token opens doors; nobody who reads reports needs one.
-            let values = parameters.values.iter().filter(|(name, _)| name != "token");
-            let open = Parameters {
-                method: parameters.method.clone(),
-                values: values.cloned().collect(),
-            };
-            d.container(&name, |d| put_parameters(&open, d))?;
+            d.container(&name, |d| put_parameters(parameters, d))?;
             Ok(())
         })?;
     }
@@ -154,7 +149,10 @@ fn result(form: &Form, input: NodeId, output: &Output) -> Result<Instance, Error
     for table in table::tables(record) {
         d.entry("table", |d| {
             for uri in &output.functions {
-                d.entry("function", |d| d.leaf("uri", uri).map(drop))?;
+                d.entry("function", |d| {
+                    d.leaf("uri", uri)?.maybe("role", function::role(uri))?;
+                    Ok(())
+                })?;
             }
             d.leaf_list("column", table.columns.iter().map(|column| clean(column)))?;
             for row in &table.rows {

@@ -1,5 +1,9 @@
 //! From a configured task to what runs: the method, and its options with types.
 
+#[cfg(test)]
+mod tests;
+
+use crate::collectors::Collectors;
 use crate::control::{Action, OptionEntry, Task};
 use crate::function::{self, REPORT_FUNCTION, REPORT_PROGRAM};
 use glimpse_model::capability::Need;
@@ -7,7 +11,12 @@ use glimpse_model::options::{Kind, OptionSpec, Options};
 use glimpse_model::read::printable;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+
+/// Most collectors of one action.
+pub const MAX_COLLECTORS: usize = 8;
+
+/// Options that are secret even where the method that has them is not compiled in, or no longer installed.
+const SECRETS: &[&str] = &["token"];
 
 /// A method that this agent has.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +45,7 @@ pub enum Resolved {
     },
     /// Handing results over.
     Report {
-        /// Where to, each once, in their order.
+        /// Where to, each once, in their order, at most [`MAX_COLLECTORS`].
         collectors: Vec<String>,
         /// A report is sent though there is nothing to report.
         heartbeat: bool,
@@ -66,7 +75,14 @@ fn wrong(message: impl Into<String>) -> Unresolved {
     }
 }
 
-/// What an action of `task` comes to with these methods. `channels` are the names under which the household knows collectors.
+/// Whether an option of this name is secret in any of these methods. One list for all: a task may name a method that is not there,
+/// and its values are no less secret for that.
+pub fn is_secret(methods: &[Method], name: &str) -> bool {
+    let mut specs = methods.iter().flat_map(|method| method.options.iter());
+    SECRETS.contains(&name) || specs.any(|spec| spec.secret && spec.name == name)
+}
+
+/// What an action of `task` comes to with these methods. Reports go to `collectors` only.
 ///
 /// # Errors
 /// [`Unresolved`]. Such a task is valid configuration; its actions fail when they run (RFC 8194 §4.1).
@@ -74,7 +90,7 @@ pub fn resolve(
     task: Option<&Task>,
     action: &Action,
     methods: &[Method],
-    channels: &BTreeMap<String, String>,
+    collectors: &Collectors,
 ) -> Result<Resolved, Unresolved> {
     let Some(task) = task else {
         return Err(missing(format!(
@@ -83,19 +99,29 @@ pub fn resolve(
         )));
     };
     if is_report(task) {
-        return report(task, action, channels);
+        return report(task, action, collectors);
     }
-    let method = find(task, methods)?;
-    let options = options(method, task, action)?;
+    let method = find(task, action, methods)?;
+    let mut options = options(method, task, action)?;
+    if task.program.is_none() && action.parameters.is_none() {
+        // Who asks for a variant by its function need not ask again by options; who does, has these.
+        let asked = task.functions.iter().map(|function| function.uri.as_str());
+        for (name, value) in function::variant(&method.name, asked) {
+            if method.options.iter().any(|spec| spec.name == *name) {
+                let value = typed(&method.options, name, value);
+                options.entry(*name).or_insert(value);
+            }
+        }
+    }
     let checked = Options::read(&method.options, &options).map_err(|e| wrong(e.to_string()))?;
     let text = |name: &str| match checked.as_map().get(name)? {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    let functions = match function::of_run(&method.name, text) {
-        Some(uri) => vec![uri],
-        None => method.functions.clone(),
-    };
+    let mut functions = function::of_run(&method.name, text);
+    if functions.is_empty() {
+        functions.clone_from(&method.functions);
+    }
     Ok(Resolved::Measure {
         method: method.name.clone(),
         options,
@@ -103,7 +129,7 @@ pub fn resolve(
     })
 }
 
-fn is_report(task: &Task) -> bool {
+pub(crate) fn is_report(task: &Task) -> bool {
     match &task.program {
         Some(program) => program == REPORT_PROGRAM,
         None => task
@@ -113,32 +139,42 @@ fn is_report(task: &Task) -> bool {
     }
 }
 
-fn find<'a>(task: &Task, methods: &'a [Method]) -> Result<&'a Method, Unresolved> {
-    match &task.program {
-        Some(program) => methods
-            .iter()
-            .find(|method| method.name == *program)
-            .ok_or_else(|| {
-                missing(format!(
-                    "'{}' is not a method of this agent",
-                    printable(program)
-                ))
-            }),
-        None if task.functions.is_empty() => {
-            Err(missing("the task names neither a program nor a function"))
-        }
-        None => methods
-            .iter()
-            .find(|method| {
-                method.functions.iter().any(|uri| {
-                    let asked = task.functions.iter();
-                    asked
-                        .map(|function| &function.uri)
-                        .any(|other| function::is_same(uri, other))
-                })
-            })
-            .ok_or_else(|| missing("no method of this agent has a function of the task")),
+fn find<'a>(task: &Task, action: &Action, methods: &'a [Method]) -> Result<&'a Method, Unresolved> {
+    if let Some(program) = &task.program {
+        let named = methods.iter().find(|method| method.name == *program);
+        return named.ok_or_else(|| {
+            missing(format!(
+                "'{}' is not a method of this agent",
+                printable(program)
+            ))
+        });
     }
+    if task.functions.is_empty() {
+        return Err(missing("the task names neither a program nor a function"));
+    }
+    let mut able: Vec<&Method> = methods.iter().collect();
+    able.retain(|method| {
+        let mut asked = task.functions.iter();
+        asked.any(|asked| {
+            let mut functions = method.functions.iter();
+            functions.any(|uri| function::is_same(uri, &asked.uri))
+        })
+    });
+    // Where several methods measure one thing, such as looking up names and addresses, their options tell them apart.
+    let suits = |method: &&&Method| match &action.parameters {
+        Some(parameters) if parameters.method != "plugin" => parameters.method == method.name,
+        _ => {
+            let mut given = task.options.iter().chain(&action.options);
+            given.all(|option| {
+                let mut specs = method.options.iter();
+                specs.any(|spec| option.name.as_deref() == Some(&*spec.name))
+            })
+        }
+    };
+    let found = able.iter().find(suits).or(able.first());
+    found
+        .copied()
+        .ok_or_else(|| missing("no method of this agent has a function of the task"))
 }
 
 /// Options of the task, those of the action over them, and typed parameters, which none of them may name again.
@@ -201,24 +237,26 @@ fn typed(specs: &[OptionSpec], name: &str, text: &str) -> Value {
     }
 }
 
-fn report(
-    task: &Task,
-    action: &Action,
-    channels: &BTreeMap<String, String>,
-) -> Result<Resolved, Unresolved> {
+fn report(task: &Task, action: &Action, known: &Collectors) -> Result<Resolved, Unresolved> {
     let mut collectors: Vec<String> = Vec::new();
     let mut heartbeat = false;
     for option in task.options.iter().chain(&action.options) {
         let value = option.value.as_deref().unwrap_or_default();
         let collector = match option.name.as_deref() {
-            Some("collector") if value.starts_with("https://") => value,
-            Some("collector") => {
+            Some("collector") if !value.starts_with("https://") => {
                 return Err(wrong(format!(
                     "collector '{}' is no https URL",
                     printable(value)
                 )));
             }
-            Some("channel") => channels.get(value).ok_or_else(|| {
+            Some("collector") if !known.knows(value) => {
+                return Err(wrong(format!(
+                    "collector {} is not the controller's nor a channel of this agent",
+                    printable(value)
+                )));
+            }
+            Some("collector") => value.trim_end_matches('/'),
+            Some("channel") => known.channel(value).ok_or_else(|| {
                 missing(format!(
                     "the household has no channel '{}'",
                     printable(value)
@@ -241,6 +279,9 @@ fn report(
         return Err(missing(
             "no option 'collector' or 'channel' says where results go",
         ));
+    }
+    if collectors.len() > MAX_COLLECTORS {
+        return Err(wrong(format!("more than {MAX_COLLECTORS} collectors")));
     }
     Ok(Resolved::Report {
         collectors,

@@ -8,28 +8,37 @@
 //!               │                            │                       └▶ denied
 //!               └──────── Step::Skipped ◀────┘
 //! ```
+//!
+//! What waits is never deleted to make room, nor because an action does not run: it goes when all collectors have it, when whoever it
+//! was for is configured away, or when an action has measured to which nothing is joined. Between the actions of a sequence or a
+//! pipeline it takes the way that `flow` says.
 
 mod counters;
+mod ending;
+mod flow;
 mod hand_over;
 mod json;
 mod look;
 mod progress;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod time;
+mod told;
 
 pub use counters::{ActionCounters, Completion, ScheduleCounters};
 pub use json::Planned;
 pub(crate) use json::task_name as json_task_name;
 
-use crate::control::{Action, Control, Schedule, Stop, Task};
-use crate::event::{Agenda, Occurrence};
+use crate::collectors::Collectors;
+use crate::control::{Action, Control, Schedule, Task};
+use crate::event::Agenda;
 use crate::moment::Moment;
 use crate::notice::{Notice, Skipped};
-use crate::outbox::{Answer, Outbox};
+use crate::outbox::Outbox;
 use crate::output::{Conflict, Output, Place};
-use crate::resolve::{Method, Resolved, resolve};
-use crate::state::snapshot::Snapshot;
-use crate::suppression::{self, Suppressions};
+use crate::resolve::{Method, Resolved, Unresolved, resolve};
+use crate::suppression::Suppressions;
 use glimpse_model::id::{InstructionId, ResultId, TaskId};
 use glimpse_model::precondition::Precondition;
 use glimpse_model::record::{Record, SkipReason};
@@ -37,6 +46,7 @@ use glimpse_model::time::{SECOND, Timestamp, Zone};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use storage::Storage;
 
 /// How long a run that was asked to end may take for it.
 pub const STOP_GRACE: i64 = 10 * SECOND;
@@ -147,10 +157,12 @@ pub struct Parts {
     pub zone: Zone,
     /// What this agent measures.
     pub methods: Vec<Method>,
-    /// Collectors by the names that the household gave them.
-    pub channels: BTreeMap<String, String>,
+    /// Collectors that tasks may name.
+    pub channels: Collectors,
     /// Bytes that may wait for collectors; above that nothing is measured.
     pub quota: u64,
+    /// Bytes of a block where results are stored ([`crate::output::BLOCK`] where that is not known).
+    pub block: u64,
     /// The agent is known to its controller: nothing runs before.
     pub registered: bool,
 }
@@ -161,6 +173,8 @@ struct Live {
     counters: ScheduleCounters,
     queue: Vec<Arc<Output>>,
     run: Option<u32>,
+    /// What the last result of each action took where it waited.
+    sizes: BTreeMap<String, u64>,
 }
 
 /// What an action of a run has come to.
@@ -185,12 +199,16 @@ struct Act {
     action: Action,
     task: Option<Task>,
     phase: Phase,
+    /// It hands results over, or is meant to.
+    reports: bool,
     input: Vec<Arc<Output>>,
     output: Option<Arc<Output>>,
     /// Its output went to the next action of this run and not to the queue of its own schedule.
     looped: bool,
     functions: Vec<String>,
     began: Option<Timestamp>,
+    /// Nothing of it ran, though it counts as begun.
+    void: bool,
     stopping: Option<Stopping>,
 }
 
@@ -210,6 +228,10 @@ struct Running {
     denied: bool,
     /// Results it took from the queue of its schedule.
     taken: Vec<Arc<Output>>,
+    /// Those of its results, and of those it took, that an action has used.
+    used: BTreeSet<ResultId>,
+    /// Actions, by their places, that found no room for a result; one more than once, if it comes to that.
+    crowded: Vec<usize>,
     acts: Vec<Act>,
 }
 
@@ -233,8 +255,9 @@ pub struct Machine {
     seed: u64,
     drawn: u64,
     methods: Vec<Method>,
-    channels: BTreeMap<String, String>,
+    channels: Collectors,
     quota: u64,
+    block: u64,
     control: Arc<Control>,
     agenda: Agenda,
     suppressions: Suppressions,
@@ -246,8 +269,7 @@ pub struct Machine {
     last_act: u64,
     busy: BTreeMap<Who, Busy>,
     outboxes: BTreeMap<(String, String), Outbox>,
-    /// Where each stored result waits.
-    places: BTreeMap<ResultId, BTreeSet<Place>>,
+    storage: Storage,
     steps: Vec<Step>,
     /// States that were told last.
     told: BTreeMap<(bool, String), &'static str>,
@@ -255,358 +277,15 @@ pub struct Machine {
     contact: Option<Timestamp>,
 }
 
-fn start_of(schedule: &str) -> String {
-    format!("schedule start {schedule}")
-}
-
-fn end_of(schedule: &str) -> String {
-    format!("schedule end {schedule}")
-}
-
-/// Who names each event.
-fn referrers(control: &Control) -> BTreeMap<String, BTreeSet<String>> {
-    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut note = |event: &str, referrer: String| {
-        all.entry(event.to_owned()).or_default().insert(referrer);
-    };
-    for schedule in &control.schedules {
-        note(&schedule.start, start_of(&schedule.name));
-        if let Some(Stop::End(end)) = &schedule.stop {
-            note(end, end_of(&schedule.name));
-        }
-    }
-    for suppression in &control.suppressions {
-        if let Some(start) = &suppression.start {
-            note(start, suppression::start_of(&suppression.name));
-        }
-        if let Some(end) = &suppression.end {
-            note(end, suppression::end_of(&suppression.name));
-        }
-    }
-    all
-}
-
 impl Machine {
-    /// The agent starts with this configuration. `snapshot` is what a former process left, `outputs` the results it had stored.
-    pub fn new(
-        parts: Parts,
-        control: Control,
-        snapshot: Snapshot,
-        outputs: Vec<(Output, Vec<Place>)>,
-        now: &Moment,
-    ) -> Self {
-        let mut agenda = Agenda::new(parts.seed, parts.zone, snapshot.lost, now);
-        agenda.open(parts.registered);
-        let mut machine = Self {
-            seed: parts.seed,
-            drawn: 0,
-            methods: parts.methods,
-            channels: parts.channels,
-            quota: parts.quota,
-            control: Arc::default(),
-            agenda,
-            suppressions: Suppressions::default(),
-            live: BTreeMap::new(),
-            json: snapshot.json,
-            json_slots: BTreeMap::new(),
-            runs: BTreeMap::new(),
-            last_run: 0,
-            last_act: 0,
-            busy: BTreeMap::new(),
-            outboxes: BTreeMap::new(),
-            places: BTreeMap::new(),
-            steps: Vec::new(),
-            told: BTreeMap::new(),
-            started: now.wall,
-            contact: None,
-        };
-        let mut marks = snapshot.marks;
-        if !snapshot.clean {
-            // The machine went down without notice: which times passed before that, nobody knows.
-            for mark in marks.values_mut() {
-                mark.cursor = mark.cursor.max(now.wall.plus_micros(-1));
-            }
-        }
-        machine
-            .suppressions
-            .configure(&control.suppressions, &snapshot.held);
-        let names = referrers(&control);
-        let timeout = control.agent.controller_timeout_s;
-        machine
-            .agenda
-            .configure(&control.events, &names, timeout, &marks, now);
-        for schedule in &control.schedules {
-            let counters = snapshot.schedules.get(&schedule.name).cloned();
-            let live = Live {
-                counters: counters.unwrap_or_default(),
-                ..Live::default()
-            };
-            machine.live.insert(schedule.name.clone(), live);
-        }
-        machine.control = Arc::new(control);
-        machine.restore(outputs);
-        machine.agenda.startup(now);
-        machine.settle(now);
-        machine
-    }
-
     /// What is to be done since this was asked last, in its order.
     pub fn steps(&mut self) -> Vec<Step> {
         std::mem::take(&mut self.steps)
     }
 
-    /// When to call [`Machine::tick`] next, unless the clock is set; `None` while nothing is planned.
-    pub fn wake_at(&self, now: &Moment) -> Option<Timestamp> {
-        let runs = self.runs.values().flat_map(|run| {
-            let stops = run.acts.iter().filter(|act| act.is_active());
-            let hard = stops.filter_map(|act| act.stopping?.hard_us);
-            hard.chain(run.deadline_us.filter(|_| !run.ending))
-        });
-        let outboxes = self.outboxes.values().filter_map(Outbox::wake_us);
-        runs.chain(outboxes)
-            .chain(self.agenda.wake_us(now))
-            .min()
-            .map(|at| now.wall_at(at).max(now.wall))
-    }
-
-    /// Another configuration is in force. What runs goes on by its old definition, and what has not changed notices nothing; what is
-    /// no longer there is ended.
-    pub fn configure(&mut self, control: Control, now: &Moment) {
-        let names = referrers(&control);
-        let timeout = control.agent.controller_timeout_s;
-        let none = BTreeMap::new();
-        self.agenda
-            .configure(&control.events, &names, timeout, &none, now);
-        self.suppressions
-            .configure(&control.suppressions, &BTreeMap::new());
-        let mut old = std::mem::take(&mut self.live);
-        for schedule in &control.schedules {
-            let mut live = old.remove(&schedule.name).unwrap_or_default();
-            let known = |name: &String| schedule.actions.iter().any(|action| action.name == *name);
-            live.counters.actions.retain(|name, _| known(name));
-            self.live.insert(schedule.name.clone(), live);
-        }
-        self.control = Arc::new(control);
-        for (name, live) in old {
-            self.release(&live.queue, &queue_of(&name));
-            if let Some(run) = live.run {
-                self.stop_run(run, true, now);
-            }
-        }
-        self.serve_outboxes();
-        self.stop_suppressed(now);
-        self.settle(now);
-    }
-
-    /// Other methods or channels.
-    pub fn equip(
-        &mut self,
-        methods: Vec<Method>,
-        channels: BTreeMap<String, String>,
-        now: &Moment,
-    ) {
-        self.methods = methods;
-        self.channels = channels;
-        self.serve_outboxes();
-        self.settle(now);
-    }
-
-    /// Whether the agent is known to its controller. What was due before is not made up for, but events of a start or an edit wait.
-    pub fn set_registered(&mut self, registered: bool, now: &Moment) {
-        self.agenda.open(registered);
-        self.settle(now);
-    }
-
-    /// What time brings.
-    pub fn tick(&mut self, now: &Moment) {
-        self.settle(now);
-    }
-
-    /// An authenticated exchange with the controller has just been completed, whichever side asked.
-    pub fn contact(&mut self, now: &Moment) {
-        self.contact = Some(now.wall);
-        if self.agenda.contact(now) {
-            self.steps.push(Step::Notice(Notice::ControllerState {
-                connected: true,
-                last_contact: Some(now.wall),
-            }));
-        }
-        self.settle(now);
-    }
-
-    /// Starts a schedule because somebody asks. Returns its event's time.
-    ///
-    /// # Errors
-    /// [`NotStarted`].
-    pub fn trigger(&mut self, schedule: &str, now: &Moment) -> Result<Timestamp, NotStarted> {
-        let Some(definition) = self.control.schedule(schedule).cloned() else {
-            return Err(NotStarted {
-                reason: None,
-                words: "there is no such schedule",
-            });
-        };
-        let cycle = self.agenda.cycle(&definition.start, now.wall);
-        let outcome = self.begin(&definition, now.wall, cycle, now);
-        self.settle(now);
-        outcome.map(|()| now.wall)
-    }
-
-    /// A run has its place and measures from now on.
-    pub fn began(&mut self, run: RunId, now: &Moment) {
-        if let Some((serial, at)) = self.find(run) {
-            self.act_began(serial, at, now);
-        }
-        self.settle(now);
-    }
-
-    /// A run is over, whether or not it was asked to end.
-    pub fn ended(&mut self, run: RunId, ended: Ended, now: &Moment) {
-        if let Some((serial, at)) = self.find(run) {
-            self.act_ended(serial, at, ended, now);
-        }
-        self.settle(now);
-    }
-
-    /// A run does not take place, for a reason of the household or of the moment. It counts as a suppression.
-    pub fn denied(&mut self, run: RunId, reason: SkipReason, words: &str, now: &Moment) {
-        if let Some((serial, at)) = self.find(run) {
-            self.act_denied(serial, at, reason, words, now);
-        }
-        self.settle(now);
-    }
-
-    /// A collector has answered [`Step::Post`]; the report held the first `count` of its results.
-    pub fn delivered(
-        &mut self,
-        schedule: &str,
-        action: &str,
-        collector: &str,
-        count: usize,
-        answer: Answer,
-        now: &Moment,
-    ) {
-        self.post_answered(schedule, action, collector, count, answer, now);
-        self.settle(now);
-    }
-
     /// What is configured.
     pub fn control(&self) -> &Arc<Control> {
         &self.control
-    }
-
-    /// Bytes of results that wait.
-    pub fn storage(&self) -> u64 {
-        let queues = self.live.values().flat_map(|live| live.queue.iter());
-        look::sum(queues.chain(self.outboxes.values().flat_map(Outbox::outputs)))
-    }
-
-    /// Follows time and all that comes of it, then tells what has changed.
-    fn settle(&mut self, now: &Moment) {
-        // What an occurrence starts may end at once and start another thing; what it cannot do is go back in time.
-        let happened = self.agenda.advance(now);
-        if happened.lost {
-            self.steps.push(Step::Notice(Notice::ControllerState {
-                connected: false,
-                last_contact: self.contact,
-            }));
-        }
-        for missed in happened.missed {
-            let schedules = self.control.schedules.iter();
-            let of_event = schedules.filter(|schedule| schedule.start == missed.event);
-            self.steps.extend(of_event.map(|schedule| {
-                Step::Skipped(Skipped {
-                    schedule: schedule.name.clone(),
-                    action: None,
-                    first: missed.first,
-                    last: missed.last,
-                    count: missed.count,
-                    reason: SkipReason::Missed,
-                    words: "the time passed while the agent was off, asleep or busy".to_owned(),
-                })
-            }));
-        }
-        for occurrence in happened.occurrences {
-            self.occur(&occurrence, now);
-        }
-        self.follow_timers(now);
-        self.post(now);
-        self.tell();
-    }
-
-    /// An event happens: first to suppressions, then to what it ends, then to what it starts.
-    fn occur(&mut self, occurrence: &Occurrence, now: &Moment) {
-        self.suppressions.occur(occurrence);
-        self.stop_suppressed(now);
-        let control = self.control.clone();
-        for schedule in &control.schedules {
-            let ends = matches!(&schedule.stop, Some(Stop::End(end)) if *end == occurrence.event);
-            if ends
-                && occurrence.is_for(&end_of(&schedule.name))
-                && let Some(run) = self.live.get(&schedule.name).and_then(|live| live.run)
-            {
-                self.stop_run(run, false, now);
-            }
-        }
-        for schedule in &control.schedules {
-            if schedule.start == occurrence.event && occurrence.is_for(&start_of(&schedule.name)) {
-                // Why not is told by a step.
-                let _ = self.begin(schedule, occurrence.nominal, occurrence.cycle.clone(), now);
-            }
-        }
-    }
-
-    fn follow_timers(&mut self, now: &Moment) {
-        let late = |at: Option<i64>| at.is_some_and(|at| at <= now.steady_us);
-        let overdue: Vec<u32> = self
-            .runs
-            .iter()
-            .filter(|(_, run)| !run.ending && late(run.deadline_us))
-            .map(|(serial, _)| *serial)
-            .collect();
-        for serial in overdue {
-            self.stop_run(serial, false, now);
-        }
-        for act in self.runs.values_mut().flat_map(|run| &mut run.acts) {
-            if act.is_active()
-                && let Some(stopping) = &mut act.stopping
-                && late(stopping.hard_us)
-            {
-                stopping.hard_us = None;
-                stopping.hard = true;
-                self.steps.push(Step::Stop(act.id, End::Hard));
-            }
-        }
-    }
-
-    /// Tells the states that have changed.
-    fn tell(&mut self) {
-        let mut states = BTreeMap::new();
-        for schedule in &self.control.schedules {
-            let state = self.schedule_state(schedule).as_str();
-            states.insert((false, schedule.name.clone()), state);
-        }
-        for suppression in &self.control.suppressions {
-            let state = self.suppression_state(&suppression.name).as_str();
-            states.insert((true, suppression.name.clone()), state);
-        }
-        for ((is_suppression, name), state) in &states {
-            if self.told.get(&(*is_suppression, name.clone())) == Some(state) {
-                continue;
-            }
-            let (name, state) = (name.clone(), *state);
-            self.steps.push(Step::Notice(if *is_suppression {
-                Notice::SuppressionState {
-                    suppression: name,
-                    state,
-                }
-            } else {
-                Notice::ScheduleState {
-                    schedule: name,
-                    state,
-                }
-            }));
-        }
-        self.told = states;
     }
 
     fn find(&self, run: RunId) -> Option<(u32, usize)> {
@@ -616,7 +295,7 @@ impl Machine {
         })
     }
 
-    fn resolve(&self, act: &Act) -> Result<Resolved, crate::resolve::Unresolved> {
+    fn resolve(&self, act: &Act) -> Result<Resolved, Unresolved> {
         resolve(
             act.task.as_ref(),
             &act.action,
@@ -640,10 +319,29 @@ impl Machine {
     }
 }
 
+impl Live {
+    /// The schedule of a run, unless it was configured away: one that has come in its place has a run of its own.
+    fn of<'a>(
+        all: &'a mut BTreeMap<String, Self>,
+        name: &str,
+        serial: u32,
+    ) -> Option<&'a mut Self> {
+        all.get_mut(name).filter(|live| live.run == Some(serial))
+    }
+}
+
 impl Act {
     fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Measuring | Phase::Reporting)
     }
+}
+
+fn start_of(schedule: &str) -> String {
+    format!("schedule start {schedule}")
+}
+
+pub(crate) fn end_of(schedule: &str) -> String {
+    format!("schedule end {schedule}")
 }
 
 fn queue_of(schedule: &str) -> Place {

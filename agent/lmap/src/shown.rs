@@ -3,6 +3,7 @@
 use crate::control::{
     Action, CalendarEvent, Control, Event, EventKind, Mode, OptionEntry, Schedule, Task,
 };
+use crate::resolve::{Method, is_secret};
 use crate::run::Planned;
 use glimpse_model::instruction::{Execution, Instruction};
 use glimpse_model::time::Timestamp;
@@ -46,18 +47,20 @@ fn seconds(ms: i64) -> (u32, Option<i64>) {
 }
 
 impl Shown {
-    /// Shows instructions, each with its next slot.
+    /// Shows instructions, each with its next slot, but nothing secret of them. What is secret is known of `methods`; of others only
+    /// the names of options are shown.
     pub fn new<'a>(
         instructions: impl IntoIterator<Item = (&'a Instruction, Option<Timestamp>)>,
+        methods: &[Method],
     ) -> Self {
         let mut shown = Self::default();
         for (instruction, next) in instructions {
-            shown.push(instruction, next);
+            shown.push(instruction, next, methods);
         }
         shown
     }
 
-    fn push(&mut self, instruction: &Instruction, next: Option<Timestamp>) {
+    fn push(&mut self, instruction: &Instruction, next: Option<Timestamp>, methods: &[Method]) {
         let name = instruction.id.as_str();
         let (event, exact) = event(name, &instruction.timing);
         self.control.events.push(event);
@@ -71,10 +74,13 @@ impl Shown {
         let mut actions = Vec::new();
         for task in &instruction.tasks {
             let task_name = crate::run::json_task_name(name, task.id.as_str());
-            let options = task.options.iter().map(|(name, value)| OptionEntry {
+            let known = methods.iter().any(|method| method.name == task.method);
+            let options = task.options.iter();
+            let options = options.filter(|(name, _)| !is_secret(methods, name));
+            let options = options.map(|(name, value)| OptionEntry {
                 id: name.clone(),
                 name: Some(name.clone()),
-                value: Some(match value {
+                value: known.then(|| match value {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 }),

@@ -6,7 +6,7 @@ mod tests;
 
 use crate::control::write::{Beside, tree};
 use crate::control::{Action, Event, Schedule, Suppression};
-use crate::function::{REPORT_FUNCTION, REPORT_PROGRAM};
+use crate::function::{self, REPORT_FUNCTION, REPORT_PROGRAM, REPORT_ROLE};
 use crate::moment::Moment;
 use crate::run::{ActionCounters, Machine, ScheduleCounters};
 use crate::shown::{Exact, Shown};
@@ -175,7 +175,10 @@ impl Beside for State<'_> {
                     d.entry("task", |d| {
                         d.leaf("name", &method.name)?;
                         for uri in &method.functions {
-                            d.entry("function", |d| d.leaf("uri", uri).map(drop))?;
+                            d.entry("function", |d| {
+                                d.leaf("uri", uri)?.maybe("role", function::role(uri))?;
+                                Ok(())
+                            })?;
                         }
                         d.leaf("version", self.about.version)?
                             .leaf("program", &method.name)?;
@@ -189,7 +192,7 @@ impl Beside for State<'_> {
                 d.entry("task", |d| {
                     d.leaf("name", REPORT_PROGRAM)?;
                     d.entry("function", |d| {
-                        d.leaf("uri", REPORT_FUNCTION)?.leaf("role", "client")?;
+                        d.leaf("uri", REPORT_FUNCTION)?.leaf("role", REPORT_ROLE)?;
                         Ok(())
                     })?;
                     d.leaf("version", self.about.version)?

@@ -4,7 +4,7 @@
 //! counted up and down.
 
 use crate::control::Suppression;
-use crate::event::Occurrence;
+use crate::event::{Missed, Occurrence};
 use crate::glob;
 use std::collections::BTreeMap;
 
@@ -60,23 +60,37 @@ pub(crate) fn end_of(suppression: &str) -> String {
 }
 
 impl Suppressions {
-    /// Puts suppressions in force. One whose events are the same stays as it is, whatever else of it has changed; `known` is what a
-    /// former process knew.
-    pub fn configure(&mut self, suppressions: &[Suppression], known: &BTreeMap<String, Held>) {
+    /// Puts suppressions in force. One whose events are the same stays as it is, whatever else of it has changed; one with another end
+    /// goes on until that. `known` is what a former process knew, `changed` says whether an event is another one than before, and `over`
+    /// whether it will not come because its time has passed: what would have ended by it, has.
+    pub fn configure(
+        &mut self,
+        suppressions: &[Suppression],
+        known: &BTreeMap<String, Held>,
+        changed: impl Fn(&str) -> bool,
+        over: impl Fn(&str) -> bool,
+    ) {
         let mut old = std::mem::take(&mut self.entries);
         for suppression in suppressions {
-            let same = |held: &Held| held.start == suppression.start && held.end == suppression.end;
+            let end = suppression.end.as_deref();
+            let ended = end.is_some_and(&over);
             let held = old
                 .remove(&suppression.name)
                 .map(|(_, held)| held)
                 .or_else(|| known.get(&suppression.name).cloned())
-                .filter(same)
-                .unwrap_or_else(|| Held {
-                    start: suppression.start.clone(),
-                    end: suppression.end.clone(),
-                    active: suppression.start.is_none(),
-                    ended: false,
-                });
+                .filter(|held| held.start == suppression.start);
+            let held = match held {
+                Some(held) if held.end == suppression.end && !end.is_some_and(&changed) => held,
+                other => {
+                    let active = suppression.start.is_none() || other.is_some_and(|h| h.active);
+                    Held {
+                        start: suppression.start.clone(),
+                        end: suppression.end.clone(),
+                        active: active && !ended,
+                        ended,
+                    }
+                }
+            };
             self.entries
                 .insert(suppression.name.clone(), (suppression.clone(), held));
         }
@@ -95,6 +109,24 @@ impl Suppressions {
             if named(&suppression.end, end_of(name)) {
                 held.active = false;
                 held.ended = true;
+            }
+        }
+    }
+
+    /// Events came to pass while nobody looked: what they started or ended is so, though late. The last of them decides.
+    pub fn miss(&mut self, missed: &[Missed]) {
+        let last = |event: &Option<String>| {
+            let missed = missed.iter().filter(|missed| !missed.crowded);
+            missed
+                .filter(|missed| event.as_ref() == Some(&missed.event))
+                .map(|missed| missed.last)
+                .max()
+        };
+        for (suppression, held) in self.entries.values_mut() {
+            let (start, end) = (last(&suppression.start), last(&suppression.end));
+            if start.is_some() || end.is_some() {
+                held.active = start > end;
+                held.ended = !held.active;
             }
         }
     }

@@ -98,20 +98,25 @@ impl Entry {
             Some(text) => Some(Fingerprint::parse(text)?),
             None => None,
         };
-        let kind = entry.leaf("map-type")?;
-        let map = match kind.rsplit_once(':').map_or(kind, |(_, name)| name) {
-            "specified" => Map::Specified(entry.leaf("name")?.to_owned()),
-            "san-rfc822-name" => Map::Rfc822,
-            "san-dns-name" => Map::Dns,
-            "san-ip-address" => Map::Ip,
-            "san-any" => Map::Any,
-            "common-name" => Map::CommonName,
-            _ => return None,
-        };
         Some(Self {
             id,
             fingerprint,
-            map,
+            map: Map::new(entry.leaf("map-type")?, entry.leaf("name"))?,
+        })
+    }
+}
+
+impl Map {
+    /// What an identity (`module:name`) stands for. Those of other modules stand for nothing here, whatever they are called.
+    fn new(identity: &str, name: Option<&str>) -> Option<Self> {
+        Some(match identity.strip_prefix("ietf-x509-cert-to-name:")? {
+            "specified" => Self::Specified(name?.to_owned()),
+            "san-rfc822-name" => Self::Rfc822,
+            "san-dns-name" => Self::Dns,
+            "san-ip-address" => Self::Ip,
+            "san-any" => Self::Any,
+            "common-name" => Self::CommonName,
+            _ => return None,
         })
     }
 }
@@ -167,6 +172,9 @@ fn text(name: &AlternativeName) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use glimpse_yang::Encoding;
+    use glimpse_yang::read::Reader;
+    use glimpse_yang::table::AGENT;
 
     fn fingerprint(byte: u8) -> Fingerprint {
         Fingerprint {
@@ -218,6 +226,65 @@ mod tests {
         for (map, expected) in kinds {
             let found = name(&[entry(1, 1, map)], &certificate());
             assert_eq!(found.as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn lmap_trap_33_identities_of_other_modules_are_no_maps() {
+        let map = |identity: &str| Map::new(identity, Some("x"));
+        assert_eq!(map("ietf-x509-cert-to-name:san-any"), Some(Map::Any));
+        assert_eq!(
+            map("ietf-x509-cert-to-name:specified"),
+            Some(Map::Specified("x".to_owned()))
+        );
+        assert_eq!(Map::new("ietf-x509-cert-to-name:specified", None), None);
+        for foreign in ["example:san-any", "san-any", ":san-any", "x509c2n:san-any"] {
+            assert_eq!(map(foreign), None, "{foreign}");
+        }
+    }
+
+    /// The identity is one and the same, however the encoding names its module.
+    #[test]
+    fn lmap_trap_33_prefixes_of_maps_are_resolved() {
+        let digest = ["01"; 32].join(":");
+        let json = format!(
+            r#"{{"glimpse-agent:agent":{{"doors":{{"cert-to-name":[{{"id":7,"fingerprint":"04:{digest}","map-type":"ietf-x509-cert-to-name:common-name"}}]}}}}}}"#
+        );
+        let xml = |prefix: &str, namespace: &str| {
+            format!(
+                "<agent xmlns=\"{}\"><doors><cert-to-name><id>7</id><fingerprint>04:{digest}</fingerprint>\
+                 <map-type xmlns:{prefix}=\"{namespace}\">{prefix}:common-name</map-type></cert-to-name></doors></agent>",
+                AGENT.text(
+                    AGENT
+                        .module(AGENT.module_named("glimpse-agent").unwrap())
+                        .namespace
+                )
+            )
+        };
+        let own = "urn:ietf:params:xml:ns:yang:ietf-x509-cert-to-name";
+        for (encoding, body) in [
+            (Encoding::Json, json.clone()),
+            (Encoding::Xml, xml("x509c2n", own)),
+            (Encoding::Xml, xml("ex", own)),
+        ] {
+            let reader = Reader::new(&AGENT, encoding).with_state();
+            let tree = reader.data(body.as_bytes()).unwrap();
+            let doors = tree.view("glimpse-agent:agent").unwrap();
+            let doors = doors.container("doors").unwrap();
+            let entry = doors.list("cert-to-name").next().unwrap();
+            let entry = Entry::from_view(&entry).unwrap();
+            assert_eq!((entry.id, entry.map), (7, Map::CommonName));
+            assert_eq!(entry.fingerprint, Some(fingerprint(1)));
+        }
+        for (encoding, body) in [
+            (
+                Encoding::Json,
+                json.replace("ietf-x509-cert-to-name:", "x509c2n:"),
+            ),
+            (Encoding::Xml, xml("x509c2n", "urn:example:foreign")),
+        ] {
+            let reader = Reader::new(&AGENT, encoding).with_state();
+            assert!(reader.data(body.as_bytes()).is_err(), "{body}");
         }
     }
 

@@ -96,7 +96,7 @@ pub struct Error {
     pub status: u16,
     /// `error-app-tag`.
     pub app_tag: Option<String>,
-    /// `error-path`; names nothing that the reader may not see.
+    /// `error-path`; names nothing that the reader may not see. Left out where no instance-identifier can say it.
     pub path: Option<DataPath>,
     /// `error-message`: what, and what to do about it.
     pub message: String,
@@ -145,6 +145,10 @@ impl Error {
     pub fn at(mut self, path: DataPath) -> Self {
         self.path = Some(path);
         self
+    }
+
+    fn sayable_path(&self) -> Option<&DataPath> {
+        self.path.as_ref().filter(|path| path.is_expressible())
     }
 
     /// The same with an `error-app-tag`.
@@ -234,7 +238,7 @@ impl Errors {
             if let Some(app_tag) = &error.app_tag {
                 let _ = write!(out, ",\"error-app-tag\":{}", escape::json(app_tag));
             }
-            if let Some(path) = &error.path {
+            if let Some(path) = error.sayable_path() {
                 let _ = write!(out, ",\"error-path\":{}", escape::json(&path.json(schema)));
             }
             if !error.message.is_empty() {
@@ -260,7 +264,7 @@ impl Errors {
                 let app_tag = escape::xml(app_tag);
                 let _ = write!(out, "<error-app-tag>{app_tag}</error-app-tag>");
             }
-            if let Some(path) = &error.path {
+            if let Some(path) = error.sayable_path() {
                 let (text, namespaces) = path.xml(schema);
                 out.push_str("<error-path");
                 for (prefix, namespace) in namespaces {

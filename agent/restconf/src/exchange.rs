@@ -14,6 +14,8 @@ pub(crate) struct Exchange {
     /// How the response is written.
     pub(crate) encoding: Encoding,
     pub(crate) time: i64,
+    /// The methods of the resource, as `Allow` lists them; nothing while it is not known.
+    pub(crate) allow: &'static str,
     method: Method,
     path: String,
     user: Option<String>,
@@ -43,7 +45,7 @@ impl Refusal {
         self
     }
 
-    /// 405 (RFC 9110 §15.5.6 asks for `Allow`).
+    /// 405.
     pub(crate) fn method(allow: &str, method: Method) -> Self {
         let message = format!("{} is not for this resource: {allow} are", method.as_str());
         Self::from(Error::protocol(Tag::OperationNotSupported, message)).with("Allow", allow)
@@ -56,6 +58,7 @@ impl Exchange {
             schema,
             encoding,
             time: request.time,
+            allow: "",
             method: request.method,
             path: request.path.clone(),
             user: request.user.as_ref().map(|user| user.name.clone()),
@@ -83,6 +86,13 @@ impl Exchange {
         }
     }
 
+    /// The methods of the resource but for this one; `PATCH` is not refused as such.
+    fn others(&self) -> String {
+        let own = |name: &&str| *name == self.method.as_str() && self.method != Method::Patch;
+        let names = self.allow.split(", ").filter(|name| !own(name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     /// Who asks.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -99,6 +109,10 @@ impl Exchange {
             .with_body(media::media_type(self.encoding), body);
         for (name, value) in refusal.headers {
             response = response.with(name, value);
+        }
+        // A 405 always has it (RFC 9110 §15.5.6).
+        if response.status == 405 && response.header("Allow").is_none() {
+            response = response.with("Allow", self.others());
         }
         self.finish_with(response, Some(refusal.errors.tag()), refusal.denied)
     }

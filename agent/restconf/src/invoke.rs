@@ -8,7 +8,6 @@ use crate::message::Finished;
 use crate::query::Purpose;
 use crate::read::{absent, implied, merged};
 use crate::server::{Asked, Plan};
-use glimpse_yang::read::Reader;
 use glimpse_yang::schema::{Kind, NodeId};
 use glimpse_yang::validate::{Check, validate};
 use glimpse_yang::write::Writer;
@@ -98,7 +97,7 @@ fn plan(asked: &Asked<'_>, operation: NodeId, on: Option<DataPath>) -> Result<Pl
         }
     };
     let input = match schema.part(operation, Kind::Input) {
-        Some(part) => Reader::new(schema, encoding).operation(part, body)?,
+        Some(part) => asked.reader(encoding).operation(part, body)?,
         None if body.is_empty() => Tree::new(schema),
         None => {
             let message = "this operation has no input";

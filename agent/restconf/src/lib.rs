@@ -15,6 +15,7 @@
 
 pub mod access;
 pub mod cert_to_name;
+mod commit;
 pub mod date;
 pub mod error;
 mod escape;
@@ -35,12 +36,12 @@ pub mod tags;
 mod write;
 
 pub use access::Counters;
+pub use commit::Commit;
 pub use error::{Error, Errors, Tag};
 pub use invoke::Invoke;
 pub use message::{Audit, Finished, Method, Request, Response, User};
 pub use server::{Apply, Datastore, Plan, Server, Settings};
 pub use stream::Stream;
-pub use write::Commit;
 
 #[cfg(test)]
 mod tests;

@@ -16,12 +16,11 @@ use std::fmt::Write;
 /// The capabilities of RFC 8040 §9.1 have this before their names.
 const CAPABILITY: &str = "urn:ietf:params:restconf:capability:";
 
+/// The module of the YANG library.
+pub(crate) const LIBRARY: &str = "ietf-yang-library";
+
 /// Modules whose state is described here.
-pub(crate) const DESCRIBED: [&str; 3] = [
-    "ietf-yang-library",
-    "ietf-restconf-monitoring",
-    "ietf-netconf-acm",
-];
+pub(crate) const DESCRIBED: [&str; 3] = [LIBRARY, "ietf-restconf-monitoring", "ietf-netconf-acm"];
 
 fn features(schema: &'static Schema, module: &Module) -> Vec<&'static str> {
     let first = usize::from(module.features.first);

@@ -133,7 +133,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response without body. `Cache-Control` and `Date` are on every one (RFC 8040 §5.5).
+    /// A response without body. `Cache-Control` (RFC 8040 §5.5, RFC 9111 §5.2.2.4) and `Date` (RFC 9110 §6.6.1) are on
+    /// every one.
     pub fn new(status: u16, time: i64) -> Self {
         Self {
             status,

@@ -1,5 +1,6 @@
 //! YANG Patch (RFC 8072): edits in order, all of them or none.
 
+use crate::commit::{self, Unfit};
 use crate::error::{Error, Errors, Tag};
 use crate::escape;
 use crate::exchange::{Exchange, Refusal, unsupported};
@@ -9,14 +10,17 @@ use crate::path;
 use crate::query::Purpose;
 use crate::read::{absent, validators};
 use crate::server::{Asked, Plan};
-use crate::write;
-use glimpse_yang::diff::diff;
+use crate::write::{self, Tries};
 use glimpse_yang::edit::{Operation, Place, edit as edit_tree, move_to};
 use glimpse_yang::read::Reader;
 use glimpse_yang::schema::{NodeId, Schema};
+use glimpse_yang::validate::{Check, validate};
 use glimpse_yang::view::View;
 use glimpse_yang::{Any, Content, DataPath, Instance, Tree};
 use std::fmt::Write;
+
+/// Edits of one patch.
+const MOST_EDITS: usize = 256;
 
 /// The template of the body; `None` in a schema without `ietf-yang-patch`.
 pub(crate) fn template(schema: &'static Schema) -> Option<NodeId> {
@@ -157,37 +161,65 @@ impl<'a> Edit<'a> {
         })
     }
 
-    fn value(&self, reader: &Reader) -> Result<Option<Instance>, Error> {
+    fn value(&self, asked: &Asked<'_>, reader: &Reader) -> Result<Option<Instance>, Refusal> {
         let value = self.value.ok_or_else(|| missing("value"))?;
-        Ok(Some(reader.any_target(&self.target, value)?))
+        let value = reader.any_target(&self.target, value)?;
+        write::may_send(asked, &self.target, &value)?;
+        Ok(Some(value))
     }
 
-    fn apply(&self, reader: &Reader, tree: &mut Tree) -> Result<(), Error> {
+    fn tries(&self) -> Tries {
+        match self.operation {
+            "create" | "insert" => Tries::Create,
+            "delete" | "remove" => Tries::Delete,
+            "move" => Tries::Move,
+            _ => Tries::Write,
+        }
+    }
+
+    /// Carries it out, if this user may try to. Whether the result is allowed is seen when all are done.
+    fn apply(&self, asked: &Asked<'_>, reader: &Reader, tree: &mut Tree) -> Result<(), Refusal> {
         let schema = tree.schema;
         if self.target.steps.is_empty() {
             let message = "the datastore itself is not the target of an edit";
-            return Err(Error::protocol(Tag::InvalidValue, message));
+            return Err(Error::protocol(Tag::InvalidValue, message).into());
         }
         write::demand_instance(schema, &self.target)?;
+        write::may_try(asked, &self.target, self.tries())?;
         let ordered = matches!(self.operation, "insert" | "move");
         if ordered && !write::user_ordered(schema, &self.target) {
             let message = "insert and move are for lists that are ordered by the user";
-            return Err(Error::protocol(Tag::InvalidValue, message));
+            return Err(Error::protocol(Tag::InvalidValue, message).into());
         }
         let (operation, value, place) = match self.operation {
-            "create" => (Operation::Create, self.value(reader)?, None),
-            "insert" => (Operation::Create, self.value(reader)?, Some(self.place()?)),
-            "merge" => (Operation::Merge, self.value(reader)?, None),
-            "replace" => (Operation::Replace, self.value(reader)?, None),
+            "create" => (Operation::Create, self.value(asked, reader)?, None),
+            "insert" => {
+                let value = self.value(asked, reader)?;
+                (Operation::Create, value, Some(self.place()?))
+            }
+            "merge" => (Operation::Merge, self.value(asked, reader)?, None),
+            "replace" => (Operation::Replace, self.value(asked, reader)?, None),
             "delete" => (Operation::Delete, None, None),
             "remove" => (Operation::Remove, None, None),
             _ => {
-                move_to(tree, &self.target, &self.place()?)?;
-                return Ok(());
+                let place = self.place()?;
+                return move_to(tree, &self.target, &place).map_err(|error| self.refusal(error));
             }
         };
-        edit_tree(tree, &self.target, operation, value, place.as_ref())?;
+        edit_tree(tree, &self.target, operation, value, place.as_ref())
+            .map_err(|error| self.refusal(error))?;
         Ok(())
+    }
+
+    /// What is not there is 404, unless it is to be created (RFC 8072 §2.2).
+    fn refusal(&self, error: glimpse_yang::Error) -> Refusal {
+        let error = Error::from(error);
+        let absent = error.tag == Tag::DataMissing && self.operation != "create";
+        if absent {
+            error.with_status(404).into()
+        } else {
+            error.into()
+        }
     }
 }
 
@@ -198,17 +230,19 @@ pub(crate) fn edit(
     encoding: Encoding,
 ) -> Result<Plan, Refusal> {
     asked.query(Purpose::Nothing)?;
+    asked.demand_acceptable()?;
     let schema = asked.exchange.schema;
     let Some(template) = template(schema) else {
         return Err(unsupported("yang-patch is not known here"));
     };
     write::demand_instance(schema, path)?;
+    write::may_try(asked, path, Tries::Write)?;
     let (_, now) = validators(asked, path);
     if now.version.is_none() || !asked.rights.reads(&path.steps) {
         return Err(absent());
     }
     write::demand_current(asked, path)?;
-    let reader = Reader::new(schema, encoding);
+    let reader = asked.reader(encoding);
     let body = reader.structure(template, &asked.request.body)?;
     let Some(view) = body.view("ietf-yang-patch:yang-patch") else {
         return Err(Error::protocol(Tag::MissingElement, "the body is a yang-patch").into());
@@ -217,10 +251,28 @@ pub(crate) fn edit(
         return Err(missing("patch-id").into());
     };
     let status = PatchStatus { id: id.to_owned() };
+    let count = view.list("edit").count();
+    if count > MOST_EDITS {
+        let message = format!("a patch has at most {MOST_EDITS} edits, not {count}: divide it");
+        let refusal = Error::protocol(Tag::TooBig, message).into();
+        let finished = status.refuse(&asked.exchange, refusal);
+        return Ok(Plan::Reply(Box::new(finished)));
+    }
+    let faults = validate(&body, Check::Operation, None);
+    if !faults.is_empty() {
+        let faults: Errors = faults.into_iter().map(Error::from).collect();
+        return Err(faults.into());
+    }
     let mut tree = asked.store.running().clone();
-    let mut targets: Vec<(String, DataPath)> = Vec::new();
+    let mut targets: Vec<(String, DataPath)> = Vec::with_capacity(count);
     for entry in view.list("edit") {
-        match step(asked, &reader, path, &entry, &mut tree) {
+        let done = Edit::new(schema, path, &entry)
+            .map_err(Refusal::from)
+            .and_then(|edit| {
+                edit.apply(asked, &reader, &mut tree)?;
+                Ok((edit.id.to_owned(), edit.target))
+            });
+        match done {
             Ok(done) => targets.push(done),
             Err(refusal) => {
                 let id = entry.leaf("edit-id").unwrap_or_default().to_owned();
@@ -230,51 +282,56 @@ pub(crate) fn edit(
             }
         }
     }
-    let faults = write::faults(asked, &tree);
-    if !faults.0.is_empty() {
-        let finished = refuse_faults(asked, &status, &targets, faults);
-        return Ok(Plan::Reply(Box::new(finished)));
+    match commit::judge(asked, tree) {
+        Ok(judged) => {
+            let response = asked.exchange.ok(status.ok(asked.exchange.encoding));
+            let (path, status) = (Some(path), Some(status));
+            Ok(commit::conclude(asked, judged, response, path, status))
+        }
+        Err(unfit) => {
+            let finished = refuse_result(asked, &status, &targets, unfit);
+            Ok(Plan::Reply(Box::new(finished)))
+        }
     }
-    let response = asked.exchange.ok(status.ok(asked.exchange.encoding));
-    write::conclude(asked, tree, response, Some(path), Some(status))
 }
 
-/// Carries out one edit, and checks that this user may make it.
-fn step(
-    asked: &Asked<'_>,
-    reader: &Reader,
-    base: &DataPath,
-    entry: &View<'_>,
-    tree: &mut Tree,
-) -> Result<(String, DataPath), Refusal> {
-    let edit = Edit::new(tree.schema, base, entry)?;
-    let before = tree.clone();
-    edit.apply(reader, tree)?;
-    write::allow(asked, &before, tree, &diff(&before, tree))?;
-    Ok((edit.id.to_owned(), edit.target))
+/// The last edit that a place was in.
+fn cause<'a>(targets: &'a [(String, DataPath)], path: &DataPath) -> Option<&'a str> {
+    targets
+        .iter()
+        .rfind(|(_, target)| path.steps.starts_with(&target.steps))
+        .map(|(id, _)| id.as_str())
 }
 
 /// Tells each fault of the result with the last edit that its place was in; all together when one was in none.
-fn refuse_faults(
+fn refuse_result(
     asked: &Asked<'_>,
     status: &PatchStatus,
     targets: &[(String, DataPath)],
-    faults: Errors,
+    unfit: Unfit,
 ) -> Finished {
+    let exchange = &asked.exchange;
+    let faults = match unfit {
+        Unfit::Denied(path) => {
+            let own = cause(targets, &path).map(str::to_owned);
+            let refusal = Unfit::Denied(path).refusal(asked);
+            return match own {
+                Some(id) => status.refuse_edits(exchange, &[(id, refusal.errors.clone())], refusal),
+                None => status.refuse(exchange, refusal),
+            };
+        }
+        Unfit::Invalid(faults) => faults,
+    };
     let mut edits: Vec<(String, Errors)> = Vec::new();
     for fault in &faults.0 {
-        let cause = fault.path.as_ref().and_then(|path| {
-            targets
-                .iter()
-                .rfind(|(_, target)| path.steps.starts_with(&target.steps))
-        });
-        let Some((id, _)) = cause else {
-            return status.refuse(&asked.exchange, faults.into());
+        let cause = fault.path.as_ref().and_then(|path| cause(targets, path));
+        let Some(id) = cause else {
+            return status.refuse(exchange, faults.into());
         };
         match edits.iter_mut().find(|(own, _)| own == id) {
             Some((_, errors)) => errors.0.push(fault.clone()),
-            None => edits.push((id.clone(), Errors(vec![fault.clone()]))),
+            None => edits.push((id.to_owned(), Errors(vec![fault.clone()]))),
         }
     }
-    status.refuse_edits(&asked.exchange, &edits, faults.into())
+    status.refuse_edits(exchange, &edits, faults.into())
 }

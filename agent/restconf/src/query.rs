@@ -148,9 +148,8 @@ fn depth(value: &str) -> Option<Option<u16>> {
     if value == "unbounded" {
         return Some(None);
     }
-    let plain = value.len() <= 5 && value.bytes().all(|byte| byte.is_ascii_digit());
-    let depth = if plain { value.parse().ok()? } else { 0 };
-    (depth > 0).then_some(Some(depth))
+    let plain = value.bytes().all(|byte| byte.is_ascii_digit()) && !value.starts_with('0');
+    plain.then(|| value.parse().ok()).flatten().map(Some)
 }
 
 fn placement(insert: Option<&str>, point: Option<String>) -> Result<Option<Insert>, Error> {

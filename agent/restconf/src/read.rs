@@ -13,7 +13,6 @@ use glimpse_yang::write::Writer;
 use glimpse_yang::{Content, DataPath, Instance, Part, Select, Step, Tree};
 
 mod merged;
-mod outline;
 
 pub(crate) use merged::merged;
 
@@ -91,10 +90,24 @@ fn validated(
     }
 }
 
-/// Whether a resource is configuration, and what its tag and date are.
+/// Whether a resource is configuration with a tag and a date, and what these are. Several instances have none: it would have to be
+/// the first one's (RFC 8040 §4.3), and so say nothing of the others.
 pub(crate) fn validators(asked: &Asked<'_>, path: &DataPath) -> (bool, Validators) {
     let running = asked.store.running();
     let schema = asked.exchange.schema;
+    if !path.is_instance(schema) {
+        if let [only] = running.select(path).as_slice() {
+            let mut path = path.clone();
+            path.steps.pop();
+            path.steps.push(access::step(schema, only));
+            return validators(asked, &path);
+        }
+        let nothing = Validators {
+            version: None,
+            modified: 0,
+        };
+        return (false, nothing);
+    }
     let modified = asked.store.marks().modified(schema, path);
     if path.steps.is_empty() {
         let version = Some(tags::version(schema, &running.top));
@@ -242,14 +255,23 @@ impl Selected {
                     Error::protocol(Tag::InvalidValue, message)
                 })?;
             let below = Self::compile(schema, node, &field.below)?.unwrap_or_default();
-            match found.iter_mut().find(|own| own.node == node) {
-                // All of a node and a part of it is all of it.
-                Some(own) if own.below.is_empty() || below.is_empty() => own.below.clear(),
-                Some(own) => own.below.extend(below),
-                None => found.push(Self { node, below }),
-            }
+            Self::add(&mut found, Self { node, below });
         }
         Ok((!found.is_empty()).then_some(found))
+    }
+
+    /// Adds what is selected; what leads through the same nodes becomes one.
+    fn add(all: &mut Vec<Self>, more: Self) {
+        match all.iter_mut().find(|own| own.node == more.node) {
+            // All of a node and a part of it is all of it.
+            Some(own) if own.below.is_empty() || more.below.is_empty() => own.below.clear(),
+            Some(own) => {
+                for below in more.below {
+                    Self::add(&mut own.below, below);
+                }
+            }
+            None => all.push(more),
+        }
     }
 }
 
@@ -302,17 +324,8 @@ fn print(
     let exchange = &asked.exchange;
     let mut writer = Writer::new(exchange.schema, exchange.encoding);
     writer.tagged = query.with_defaults == Some(WithDefaults::ReportAllTagged);
-    let outlined = query.depth.is_some() && !writer.tagged;
+    writer.hollow = query.depth.is_some();
     if path.steps.is_empty() {
-        if outlined {
-            let inside = outline::write(&writer, None, &instances);
-            return Ok(match exchange.encoding {
-                Encoding::Json => format!("{{\"ietf-restconf:data\":{inside}}}"),
-                Encoding::Xml => format!(
-                    "<data xmlns=\"urn:ietf:params:xml:ns:yang:ietf-restconf\">{inside}</data>"
-                ),
-            });
-        }
         let mut tree = Tree::new(exchange.schema);
         tree.top = instances;
         return Ok(writer.datastore(&tree));
@@ -321,9 +334,6 @@ fn print(
     if exchange.encoding == Encoding::Xml && instances.len() > 1 {
         let message = "XML shows one instance: name its keys, or ask for JSON";
         return Err(Error::protocol(Tag::InvalidValue, message).into());
-    }
-    if outlined {
-        return Ok(outline::write(&writer, None, &instances));
     }
     let instances: Vec<&Instance> = instances.iter().collect();
     Ok(writer.instances(&instances))

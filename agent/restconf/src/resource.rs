@@ -76,6 +76,13 @@ fn api(asked: &Asked<'_>) -> Result<String, Refusal> {
             let message = format!("fields: the API resource has no {:?}", field.name);
             return Err(Error::protocol(Tag::InvalidValue, message).into());
         }
+        if !field.below.is_empty() {
+            let message = format!(
+                "fields: {:?} is shown empty here: ask it itself",
+                field.name
+            );
+            return Err(Error::protocol(Tag::InvalidValue, message).into());
+        }
     }
     let selected = |name: &&str| {
         if query.fields.is_empty() {
@@ -196,7 +203,9 @@ pub(crate) fn stream(asked: &Asked<'_>, name: &str, encoding: Encoding) -> Resul
     let filter = match &query.filter {
         None => None,
         Some(text) => Some(Filter::parse(text).ok_or_else(|| {
-            invalid("filter: paths, comparisons with a literal, and, or and not() are known")
+            invalid(
+                "filter: paths, comparisons with a literal, contains(), starts-with(), not(), and and or are known",
+            )
         })?),
     };
     let head = asked

@@ -1,6 +1,7 @@
 //! A RESTCONF server: from a request and a datastore to what is to be done, and from what came of it to the response.
 
 use crate::access::{Counters, Rights, Rules};
+use crate::commit::Commit;
 use crate::error::{Error, Errors, Tag};
 use crate::exchange::{Exchange, Refusal, unsupported};
 use crate::invoke::Invoke;
@@ -10,10 +11,10 @@ use crate::path::Target;
 use crate::query::{Purpose, Query};
 use crate::stream::{Offer, Stream};
 use crate::tags::Marks;
-use crate::write::Commit;
 use crate::{invoke, patch, path, read, resource, write};
+use glimpse_yang::read::Reader;
 use glimpse_yang::schema::{Kind, Module, Node, NodeId, Schema};
-use glimpse_yang::{DataPath, Tree};
+use glimpse_yang::{DataPath, Limits, Tree};
 use std::borrow::Cow;
 
 /// The text of a module, served as `application/yang` (RFC 8040 §3.7).
@@ -42,6 +43,9 @@ pub struct Settings {
     pub challenge: Option<String>,
 }
 
+/// The challenge where certificates alone count: a 401 has to have one (RFC 9110 §11.6.1), and no scheme is registered for them.
+const CERTIFICATE: &str = "ClientCertificate realm=\"restconf\"";
+
 impl Settings {
     /// Whether a top-level node is of a module that is served, rather than one of a peer.
     pub(crate) fn serves(&self, node: NodeId) -> bool {
@@ -54,8 +58,8 @@ impl Settings {
     }
 }
 
-/// Reads one moment of what a server serves. Nothing of it may change between [`Server::plan`] and the commit of what was
-/// planned: hold a lock, or compare [`Commit::base`].
+/// Reads one moment of what a server serves: the thing itself, or a copy. If it may have changed between [`Server::plan`] and the
+/// commit of what was planned, [`Commit::fits`] tells.
 pub trait Datastore {
     /// The running configuration.
     fn running(&self) -> &Tree;
@@ -70,6 +74,11 @@ pub trait Datastore {
     /// What access control refused so far.
     fn counters(&self) -> Counters {
         Counters::default()
+    }
+
+    /// The YANG library, where what is served is another server's datastore as it was read; else it is this server's own.
+    fn library(&self) -> Option<Tree> {
+        None
     }
 
     /// The rules of access; those of the running configuration unless the server keeps them elsewhere.
@@ -113,15 +122,29 @@ pub(crate) struct Asked<'a> {
 }
 
 /// A server.
+///
+/// Planning takes the time of reading, copying and validating a configuration, and changes nothing: it may be done on a thread of its
+/// own, on a copy of the datastore.
 #[derive(Clone, Debug)]
 pub struct Server {
     pub(crate) settings: Settings,
+    limits: Limits,
 }
 
 impl Server {
     /// A server of those settings.
     pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            settings,
+            limits: Limits::USUAL,
+        }
+    }
+
+    /// The same that makes no more than that of a request's body; more is 413 or 400.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Its settings.
@@ -131,8 +154,8 @@ impl Server {
 
     /// Reads, authorises and validates a request, and says what is to be done.
     pub fn plan(&self, request: &Request, store: &dyn Datastore) -> Plan {
-        let (exchange, acceptable) = self.exchange(request);
-        match self.route(request, store, &exchange, !acceptable) {
+        let (mut exchange, acceptable) = self.exchange(request);
+        match self.route(request, store, &mut exchange, !acceptable) {
             Ok(plan) => plan,
             Err(refusal) => Plan::Reply(Box::new(exchange.refuse(refusal))),
         }
@@ -140,7 +163,12 @@ impl Server {
 
     /// The response to a request that fails before it can be planned: a body that does not end, a datastore that is away.
     pub fn refuse(&self, request: &Request, errors: impl Into<Errors>) -> Finished {
-        self.exchange(request).0.refuse(errors.into().into())
+        let mut exchange = self.exchange(request).0;
+        let schema = self.settings.schema;
+        if let Ok(target) = Target::parse(schema, &self.settings.root, &request.path) {
+            exchange.allow = allow(schema, &target);
+        }
+        exchange.refuse(errors.into().into())
     }
 
     /// How the request is answered, and whether the client takes that.
@@ -180,7 +208,7 @@ impl Server {
         &self,
         request: &Request,
         store: &dyn Datastore,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         unacceptable: bool,
     ) -> Result<Plan, Refusal> {
         // Whoever looks for the server is not known yet (RFC 8040 §3.1).
@@ -190,11 +218,8 @@ impl Server {
         let Some(user) = &request.user else {
             let error =
                 Error::protocol(Tag::AccessDenied, "who asks is not known").with_status(401);
-            let refusal = Refusal::from(error);
-            return Err(match &self.settings.challenge {
-                Some(challenge) => refusal.with("WWW-Authenticate", challenge),
-                None => refusal,
-            });
+            let challenge = self.settings.challenge.as_deref().unwrap_or(CERTIFICATE);
+            return Err(Refusal::from(error).with("WWW-Authenticate", challenge));
         };
         if request.body.len() > self.settings.body_limit {
             let limit = self.settings.body_limit;
@@ -223,6 +248,7 @@ impl Server {
         {
             return Err(Error::not_found("this module is not served here").into());
         }
+        exchange.allow = allow(schema, &target);
         let asked = Asked {
             server: self,
             request,
@@ -235,11 +261,41 @@ impl Server {
     }
 }
 
+fn is_action(schema: &Schema, path: &DataPath) -> bool {
+    path.steps
+        .last()
+        .is_some_and(|step| schema.node(step.node).kind == Kind::Action)
+}
+
+/// The methods of a resource, as `Allow` lists them.
+fn allow(schema: &Schema, target: &Target) -> &'static str {
+    match target {
+        Target::Operation(_) => "POST, OPTIONS",
+        Target::Data(path) if path.steps.is_empty() => "GET, HEAD, OPTIONS, POST, PUT, PATCH",
+        Target::Data(path) if is_action(schema, path) => "POST, OPTIONS",
+        Target::Data(path) => {
+            let node = schema.node(path.node());
+            if !node.is(Node::CONFIG) {
+                "GET, HEAD, OPTIONS"
+            } else if matches!(node.kind, Kind::Container | Kind::List) {
+                "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
+            } else if node.is(Node::KEY) {
+                // It goes with its entry.
+                "GET, HEAD, OPTIONS, PUT, PATCH"
+            } else {
+                "GET, HEAD, OPTIONS, PUT, PATCH, DELETE"
+            }
+        }
+        _ => "GET, HEAD, OPTIONS",
+    }
+}
+
 impl Asked<'_> {
     fn serve(&self, target: &Target) -> Result<Plan, Refusal> {
-        let allow = self.allow(target);
+        let allow = self.exchange.allow;
         let method = self.request.method;
         if method == Method::Options {
+            self.query(Purpose::Nothing)?;
             let mut response = self.exchange.empty(200).with("Allow", allow);
             if allow.contains("PATCH") {
                 response = response.with("Accept-Patch", self.accept_patch());
@@ -254,7 +310,9 @@ impl Asked<'_> {
                 self.demand_acceptable()?;
                 read::data(self, path)
             }
-            Target::Data(path) if self.is_action(path) => invoke::action(self, path),
+            Target::Data(path) if is_action(self.exchange.schema, path) => {
+                invoke::action(self, path)
+            }
             Target::Data(path) => match self.content()? {
                 Some(Content::Patch(encoding)) if method == Method::Patch => {
                     patch::edit(self, path, encoding)
@@ -273,26 +331,6 @@ impl Asked<'_> {
         }
     }
 
-    /// The methods of a resource, as `Allow` lists them.
-    fn allow(&self, target: &Target) -> &'static str {
-        match target {
-            Target::Operation(_) => "POST, OPTIONS",
-            Target::Data(path) if path.steps.is_empty() => "GET, HEAD, OPTIONS, POST, PUT, PATCH",
-            Target::Data(path) if self.is_action(path) => "POST, OPTIONS",
-            Target::Data(path) => {
-                let node = self.exchange.schema.node(path.node());
-                if !node.is(Node::CONFIG) {
-                    "GET, HEAD, OPTIONS"
-                } else if matches!(node.kind, Kind::Container | Kind::List) {
-                    "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
-                } else {
-                    "GET, HEAD, OPTIONS, PUT, PATCH, DELETE"
-                }
-            }
-            _ => "GET, HEAD, OPTIONS",
-        }
-    }
-
     pub(crate) fn accept_patch(&self) -> &'static str {
         if patch::template(self.exchange.schema).is_some() {
             media::ACCEPT_PATCH
@@ -301,10 +339,12 @@ impl Asked<'_> {
         }
     }
 
-    fn is_action(&self, path: &DataPath) -> bool {
-        path.steps
-            .last()
-            .is_some_and(|step| self.exchange.schema.node(step.node).kind == Kind::Action)
+    /// A reader of the request's body.
+    pub(crate) fn reader(&self, encoding: Encoding) -> Reader {
+        Reader {
+            limits: self.server.limits,
+            ..Reader::new(self.exchange.schema, encoding)
+        }
     }
 
     /// 406 where the response would have a body that the client does not take.

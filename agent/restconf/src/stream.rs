@@ -41,7 +41,7 @@ pub struct Stream {
     pub response: Response,
     /// For the log.
     pub audit: Audit,
-    /// What its reader may see.
+    /// What its reader may see, by the rules that held when it was opened: a [`crate::Commit::changes_access`] ends it.
     pub rights: Rights,
 }
 

@@ -2,11 +2,14 @@
 //!
 //! A tag is a hash of the configuration below the resource, so it is the same after a restart, and state never moves it. The
 //! letter behind it is the encoding: two representations are never equal byte for byte.
+//!
+//! It is over what is there, not over what its reader may see: who may not read a node notices that something is another, not what.
 
 use crate::date;
 use crate::media::Encoding;
 use glimpse_yang::DataPath;
 use glimpse_yang::schema::{Kind, Schema};
+use glimpse_yang::tree::is_hollow;
 use glimpse_yang::{Content, Instance};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,6 +40,9 @@ impl Hash {
         instances: impl IntoIterator<Item = &'a Instance>,
     ) {
         for instance in instances {
+            if is_hollow(schema, instance) {
+                continue;
+            }
             self.text(schema.module_name(instance.node));
             self.text(schema.name(instance.node));
             match &instance.content {
@@ -55,7 +61,7 @@ impl Hash {
     }
 }
 
-/// The version of some configuration: the same value for the same content.
+/// The version of some configuration: the same value for the same content. Containers that are as good as absent do not count.
 pub fn version<'a>(
     schema: &'static Schema,
     instances: impl IntoIterator<Item = &'a Instance>,
@@ -252,6 +258,14 @@ impl Marks {
         let inside = format!("{text}/");
         self.marks
             .retain(|own, _| *own != text && !own.starts_with(&inside));
+        // A container may be there still, with nothing in it.
+        if schema.node(path.node()).kind == Kind::Container {
+            let mark = Mark {
+                touched: seconds,
+                below: Some(seconds),
+            };
+            self.marks.insert(text, mark);
+        }
         self.touch_above(schema, path, seconds);
     }
 

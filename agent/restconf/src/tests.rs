@@ -17,10 +17,14 @@ use serde_json::Value;
 mod access;
 mod actions;
 mod edits;
+mod faults;
 mod patches;
 mod properties;
 mod reads;
+mod rights;
+mod rules;
 mod streams;
+mod text;
 mod traps;
 
 const NOW: i64 = 1_790_000_000_000_000;

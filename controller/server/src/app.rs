@@ -13,40 +13,36 @@
 //! ```
 
 use crate::admin::Metrics;
-use crate::caller::Shares;
+use crate::caller::{Allowances, Shares};
 use crate::callhome::{CallHome, Connections, Times};
 use crate::config::Config;
 use crate::error::Problem;
 use crate::listener::{Gate, Listener};
-use crate::pki::{
-    Lifetimes, Pins, Pki, PkiError, Revocations, Revoked, ServerIdentity, SharedClientConfig,
-    SharedConfig, agent_listener, call_home, operator_listener, public_listener, random_serial,
-    shared as shared_config,
-};
+use crate::pki::{Pki, PkiError, Revocations, Revoked, ServerIdentity};
 use crate::repository::Repository;
 use crate::supervisor::Seen;
 use crate::{admin, admission, alto, clock, enrolment, repository, restconf, supervisor};
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::http::StatusCode;
 use bound::Bound;
+use certificates::{Certificates, renew};
 use glimpse_model::time::Timestamp;
 use glimpse_store::{Error as StoreError, Options, Sqlite, Store};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 mod bound;
+mod certificates;
 #[cfg(test)]
 mod tests;
 
 /// For requests that are being answered when the program is told to stop; the store is closed after it.
 const DRAIN: Duration = Duration::from_secs(3);
-/// How often the server certificate is looked at.
-const CERTIFICATE_CHECK: Duration = Duration::from_hours(1);
 /// How often withheld instructions are judged again: time makes room, and so does a new configuration.
 const WITHHELD_CHECK: Duration = Duration::from_mins(1);
 /// After a fault of the database, before it is asked again.
@@ -94,11 +90,13 @@ pub struct Shared {
     pub(crate) repository: Repository,
     pub(crate) seen: Seen,
     pub(crate) polls: Shares,
+    pub(crate) allowances: Allowances,
+    pub(crate) restconf: restconf::Restconf,
     pub(crate) publication: ArcSwapOption<alto::Published>,
     pub(crate) stop: watch::Receiver<bool>,
     /// Agents that have called home.
     pub connections: Connections,
-    pub(crate) started: Timestamp,
+    own: OnceLock<Vec<admission::Target>>,
     clock: Clock,
 }
 
@@ -121,6 +119,8 @@ impl Shared {
     ) -> Arc<Self> {
         Arc::new(Self {
             repository: Repository::new(config.uploads.parallel),
+            allowances: Allowances::new(config.uploads.daily_bytes),
+            restconf: restconf::Restconf::new(clock()),
             store,
             config,
             pki,
@@ -130,7 +130,7 @@ impl Shared {
             publication: ArcSwapOption::empty(),
             stop,
             connections: Connections::default(),
-            started: clock(),
+            own: OnceLock::new(),
             clock,
         })
     }
@@ -138,6 +138,17 @@ impl Shared {
     /// Now.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The names and addresses under which agents know this controller; none until it serves.
+    pub(crate) fn own(&self) -> &[admission::Target] {
+        self.own.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Says under which names and addresses agents know this controller; the first word counts.
+    pub(crate) fn is_called(&self, names: &[String]) {
+        let targets = names.iter().map(|name| admission::Target::of(name));
+        self.own.get_or_init(|| targets.collect());
     }
 
     /// Computes a publication and puts it in force; the old one stands when that fails.
@@ -177,7 +188,7 @@ pub fn restconf_router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(restconf::routes())
         .merge(restconf::agent_routes())
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .fallback(restconf::elsewhere)
         .with_state(shared)
 }
 
@@ -252,6 +263,7 @@ impl Running {
             Arc::new(clock::now),
             stopped.clone(),
         );
+        shared.is_called(&certificates.identity.names);
         let mut tasks = JoinSet::new();
         let (agent, alto, admin) = (bound.agent.0, bound.alto.0, bound.admin.0);
         let serve = |listener: Listener, router: Router| listener.serve(router, stopped.clone());
@@ -274,6 +286,11 @@ impl Running {
             address
         });
         spawn_until(&mut tasks, &stopped, restconf::deliver(Arc::clone(&shared)));
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            restconf::forget_reports(Arc::clone(&shared)),
+        );
         spawn_until(
             &mut tasks,
             &stopped,
@@ -380,73 +397,5 @@ async fn publish(shared: Arc<Shared>) {
         // A computation that failed, or came late, is not repeated at once.
         let pause = Duration::from_micros(u64::try_from(until).unwrap_or(0));
         tokio::time::sleep(if pause.is_zero() { interval } else { pause }).await;
-    }
-}
-
-/// What a new server certificate goes into.
-struct Certificates {
-    for_agents: SharedConfig,
-    for_all: SharedConfig,
-    for_operators: SharedConfig,
-    for_calls: SharedClientConfig,
-    pins: Pins,
-    identity: ServerIdentity,
-    revocations: Revocations,
-}
-
-impl Certificates {
-    fn new(
-        pki: &Pki,
-        identity: ServerIdentity,
-        revocations: Revocations,
-        config: &Config,
-    ) -> Result<Self, PkiError> {
-        let operators = config.operators.iter();
-        let pins: Pins = Arc::new(
-            operators
-                .filter_map(|operator| operator.certificate)
-                .collect(),
-        );
-        let for_operators = operator_listener(pki, &identity, &revocations, Arc::clone(&pins))?;
-        let for_calls = call_home(pki, &identity, &revocations)?;
-        Ok(Self {
-            for_agents: shared_config(agent_listener(pki, &identity, &revocations)?),
-            for_all: shared_config(public_listener(&identity)?),
-            for_operators: shared_config(for_operators),
-            for_calls: Arc::new(ArcSwap::from_pointee(for_calls)),
-            pins,
-            identity,
-            revocations,
-        })
-    }
-
-    fn renew(&mut self, pki: &Pki, directory: &std::path::Path, now: i64) -> Result<(), PkiError> {
-        let names = self.identity.names.clone();
-        let identity = pki.issue_server(&names, random_serial()?, now, &Lifetimes::default())?;
-        identity.store(directory)?;
-        let for_agents = agent_listener(pki, &identity, &self.revocations)?;
-        let for_all = public_listener(&identity)?;
-        let pins = Arc::clone(&self.pins);
-        let for_operators = operator_listener(pki, &identity, &self.revocations, pins)?;
-        let for_calls = call_home(pki, &identity, &self.revocations)?;
-        self.for_operators.store(Arc::new(for_operators));
-        self.for_calls.store(Arc::new(for_calls));
-        self.for_agents.store(Arc::new(for_agents));
-        self.for_all.store(Arc::new(for_all));
-        self.identity = identity;
-        Ok(())
-    }
-}
-
-async fn renew(shared: Arc<Shared>, mut certificates: Certificates) {
-    loop {
-        let now = clock::seconds(shared.now());
-        if certificates.identity.is_due(now) {
-            match certificates.renew(&shared.pki, &shared.config.pki, now) {
-                Ok(()) => tracing::info!("server certificate renewed"),
-                Err(error) => tracing::error!(error = %error, "server certificate not renewed"),
-            }
-        }
-        tokio::time::sleep(CERTIFICATE_CHECK).await;
     }
 }

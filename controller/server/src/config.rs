@@ -71,6 +71,8 @@ pub struct Config {
     pub operators: Vec<Operator>,
     /// Whether reports that do not say whose they are are stored under the name of the agent's certificate.
     pub reports_by_certificate: bool,
+    /// How long reports are kept as they came; what was read in them stays.
+    pub reports_kept: Duration,
     /// The database file.
     pub database: PathBuf,
     /// Upper bound of the database file in bytes.
@@ -98,6 +100,8 @@ pub struct Uploads {
     pub inflated_bytes: usize,
     /// Uploads worked on at once; others wait a moment, then are told to come later.
     pub parallel: usize,
+    /// Bytes, inflated, that one agent may send in a day by whatever door; then it is told to come later.
+    pub daily_bytes: u64,
 }
 
 /// What is published, and when.
@@ -154,12 +158,14 @@ impl Default for CallHomeSection {
 #[serde(default, deny_unknown_fields)]
 struct ReportsSection {
     by_certificate: bool,
+    keep_days: u32,
 }
 
 impl Default for ReportsSection {
     fn default() -> Self {
         Self {
             by_certificate: true,
+            keep_days: 30,
         }
     }
 }
@@ -243,6 +249,7 @@ struct UploadsSection {
     body_bytes: usize,
     inflated_bytes: usize,
     parallel: usize,
+    daily_bytes: u64,
 }
 
 impl Default for UploadsSection {
@@ -251,6 +258,7 @@ impl Default for UploadsSection {
             body_bytes: 4 << 20,
             inflated_bytes: 32 << 20,
             parallel: 8,
+            daily_bytes: 50_000_000,
         }
     }
 }
@@ -340,6 +348,8 @@ impl File {
         ] {
             at_least(key, value as u64, 1)?;
         }
+        at_least("uploads.daily_bytes", self.uploads.daily_bytes, 1)?;
+        at_least("reports.keep_days", u64::from(self.reports.keep_days), 1)?;
         let certificate = self.pki.agent_certificate_s;
         at_least("pki.agent_certificate_s", certificate, 60)?;
         Ok(Config {
@@ -351,6 +361,7 @@ impl File {
             keep_alive: seconds("callhome.keep_alive_s", self.callhome.keep_alive_s)?,
             operators: operators::checked(self.operators)?,
             reports_by_certificate: self.reports.by_certificate,
+            reports_kept: Duration::from_secs(u64::from(self.reports.keep_days) * 86_400),
             database: base.join(self.store.path),
             database_max_bytes: self.store.max_bytes,
             pki: base.join(self.pki.dir),
@@ -366,6 +377,7 @@ impl File {
                 body_bytes: self.uploads.body_bytes,
                 inflated_bytes: self.uploads.inflated_bytes,
                 parallel: self.uploads.parallel,
+                daily_bytes: self.uploads.daily_bytes,
             },
             alto: Alto {
                 interval: seconds("alto.interval_s", self.alto.interval_s)?,

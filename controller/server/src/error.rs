@@ -126,6 +126,9 @@ impl From<RepositoryError> for Problem {
             RepositoryError::Crowded => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).after(RETRY_BUSY_S)
             }
+            RepositoryError::Spent { after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).after(after_s)
+            }
             RepositoryError::Store(error) => error.into(),
         }
     }

@@ -33,5 +33,5 @@ pub mod listener;
 pub mod pairing;
 pub mod pki;
 pub mod repository;
-mod restconf;
+pub mod restconf;
 pub mod supervisor;

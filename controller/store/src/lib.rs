@@ -25,10 +25,11 @@ pub use error::Error;
 pub use figures::Figures;
 pub use judge::{Admit, AdmitLoads, Gate, Judge};
 pub use row::{
-    Agent, Audience, Certificate, Datastore, Edit, Enrolled, Enrolment, Filter, Grant, Ingest,
-    Intended, Intention, Job, JobAgent, Known, Labels, LoadChange, NewEdit, NewInstruction, NewJob,
-    NewReport, NewResult, NewToken, Outcome, PingRow, ResultRow, Settled, Standing, StandingLoad,
-    StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
+    Agent, Audience, Certificate, Coding, Datastore, Edit, Enrolled, Enrolment, Filter,
+    ForeignLoad, Grant, Identity, Ingest, Intended, Intention, Job, JobAgent, Known, Labels,
+    LoadChange, NewEdit, NewInstruction, NewJob, NewReport, NewResult, NewToken, NoRoom, Outcome,
+    PingRow, Remains, ResultRow, Retried, Settled, Standing, StandingLoad, StoredInstruction,
+    TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 pub use sqlite::{Options, Sqlite};
 pub use store::{Addition, Health, Pending, Rows, Store};

@@ -1,10 +1,12 @@
 //! Rows as plain values.
 
+mod load;
 mod restconf;
 
+pub use load::{ForeignLoad, Intention, LoadChange, Remains, StandingLoad};
 pub use restconf::{
-    Datastore, Edit, Intended, Intention, Job, JobAgent, Known, LoadChange, NewEdit, NewJob,
-    NewReport, Outcome, Settled, StandingLoad,
+    Coding, Datastore, Edit, Identity, Intended, Job, JobAgent, Known, NewEdit, NewJob, NewReport,
+    NoRoom, Outcome, Retried, Settled,
 };
 
 use crate::Figures;
@@ -198,6 +200,8 @@ pub struct Standing {
     pub most_per_agent: u64,
     /// What agents send by their own configuration (RFC 8194), beside the instructions.
     pub loads: Vec<StandingLoad>,
+    /// The same without having been let pass, by target.
+    pub foreign: Vec<ForeignLoad>,
 }
 
 /// What one agent is told, and at which revision.

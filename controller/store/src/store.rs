@@ -2,9 +2,9 @@
 
 use crate::{
     Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Error, Filter,
-    Grant, Ingest, Intention, Job, Known, Labels, NewInstruction, NewJob, NewReport, NewResult,
-    NewToken, PingRow, ResultRow, Settled, StoredInstruction, TokenFault, TokenHash, Visible,
-    Withheld, Withholding,
+    ForeignLoad, Grant, Identity, Ingest, Intention, Job, Known, Labels, NewInstruction, NewJob,
+    NewReport, NewResult, NewToken, NoRoom, PingRow, Remains, ResultRow, Retried, Settled,
+    StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -152,8 +152,28 @@ pub trait Store: Send + Sync + 'static {
         admit: AdmitLoads,
     ) -> Pending<'_, Vec<Result<(), Withholding>>>;
 
-    /// Counts for an agent what it sends, as fact.
-    fn count_loads(&self, agent: AgentId, loads: Vec<String>, at: Timestamp) -> Pending<'_, ()>;
+    /// Ends for an agent what it no longer sends, as it tells. Gives what it sends though nobody has let it pass: that is
+    /// not counted by this.
+    fn count_loads(
+        &self,
+        agent: AgentId,
+        told: Vec<String>,
+        at: Timestamp,
+        remains: Remains,
+    ) -> Pending<'_, Vec<String>>;
+
+    /// Ends these loads of an agent, as far as they are counted: it has them no more, or, without `remains`, never had them.
+    fn end_loads(
+        &self,
+        agent: AgentId,
+        documents: Vec<String>,
+        at: Timestamp,
+        remains: Option<Remains>,
+    ) -> Pending<'_, ()>;
+
+    /// Counts for an agent what it sends though nobody has let it pass, each target once and in their order; whether that
+    /// is something else than before.
+    fn put_foreign(&self, agent: AgentId, loads: Vec<ForeignLoad>) -> Pending<'_, bool>;
 
     /// What waits for an agent, in order.
     fn pending(&self, agent: &AgentId) -> Pending<'_, Vec<Edit>>;
@@ -167,29 +187,39 @@ pub trait Store: Send + Sync + 'static {
     /// Notes what became of an edit, which no longer waits.
     fn settle(&self, settled: Settled) -> Pending<'_, ()>;
 
-    /// Stores an edit of many agents, for each of which it waits; gives its number.
-    fn add_job(&self, job: NewJob) -> Pending<'_, u32>;
+    /// Stores an edit of many agents, for each of which it waits, as far as there is room; gives its number. The oldest
+    /// jobs that have ended are forgotten where there are too many.
+    fn add_job(&self, job: NewJob) -> Pending<'_, Result<u32, NoRoom>>;
 
     /// All jobs, oldest first.
     fn jobs(&self) -> Pending<'_, Vec<Job>>;
 
     /// Lets a job's edit wait again for those of these agents (all, when none is named) that refused it, or were not
-    /// asked; gives how many, `None` when there is no such job.
-    fn retry_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp) -> Pending<'_, Option<u64>>;
+    /// asked, as this operator's; `None` when there is no such job. Agents that have taken a newer edit are left alone.
+    fn retry_job(
+        &self,
+        job: u32,
+        operator: String,
+        agents: Vec<AgentId>,
+        at: Timestamp,
+    ) -> Pending<'_, Option<Retried>>;
 
     /// Takes a job's edit back where it still waits for these agents (all, when none is named); gives how many,
     /// `None` when there is no such job.
     fn cancel_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp)
     -> Pending<'_, Option<u64>>;
 
-    /// Exchanges an agent's labels; false when there is no such agent.
-    fn label(&self, agent: AgentId, labels: Labels) -> Pending<'_, bool>;
+    /// Exchanges the labels of agents, of all or of none; false when one is no agent.
+    fn label(&self, labels: Vec<(AgentId, Labels)>) -> Pending<'_, bool>;
+
+    /// As whom an agent's own configuration has it report.
+    fn identity(&self, agent: &AgentId) -> Pending<'_, Identity>;
 
     /// What all agents announced, by agent.
     fn announcements(&self) -> Pending<'_, Vec<(AgentId, String)>>;
 
     /// Stores a report as it came with what was read in it, in one step; the answers are for the results. A report
-    /// whose every result was there before is not stored again.
+    /// without a result that is new is not stored.
     fn add_report(
         &self,
         agent: AgentId,
@@ -200,6 +230,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many reports of an agent are stored as they came.
     fn count_reports(&self, agent: &AgentId) -> Pending<'_, u64>;
+
+    /// Forgets some of the reports, oldest first, that were received before; gives how many, none when all are gone.
+    /// What was read in them stays.
+    fn forget_reports(&self, before: Timestamp) -> Pending<'_, u64>;
 
     /// Results in the order they were stored.
     fn results(&self, filter: Filter) -> Rows<ResultRow>;

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod jobs;
+mod loads;
 pub(crate) mod newcomers;
+mod reports;
 mod restconf;
 
 use crate::{

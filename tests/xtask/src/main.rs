@@ -38,7 +38,7 @@ enum Task {
     /// Compile yang/modules to the tables of glimpse-yang
     GenYang(gen_yang::Arguments),
     /// Build the agent for a router and weigh its package
-    Size,
+    Size(size::Arguments),
     /// Compare what the agent measures with the truth and with the tools of the field, side by side
     Truth(truth::Arguments),
     /// A target for measurements: answers UDP, accepts TCP
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::GenYang(arguments) => gen_yang::run(&arguments),
-        Task::Size => size::run(),
+        Task::Size(arguments) => size::run(&arguments),
         Task::Truth(arguments) => truth::run(&arguments),
         Task::Echo(arguments) => demo::target::run(&arguments),
     };

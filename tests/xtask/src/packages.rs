@@ -61,7 +61,35 @@ pub(crate) const IPERF3: Package = Package {
 pub(crate) const CURL: Package = Package {
     name: "curl",
     program: "curl",
-    why: "to compare HTTP throughput",
+    why: "to compare HTTP throughput, and for the commands of docs/restconf.md",
+};
+
+/// Translates addresses.
+pub(crate) const NFTABLES: Package = Package {
+    name: "nftables",
+    program: "nft",
+    why: "to put an agent behind a router that translates addresses",
+};
+
+/// Makes certificates as people do.
+pub(crate) const OPENSSL: Package = Package {
+    name: "openssl",
+    program: "openssl",
+    why: "for the commands of docs/restconf.md",
+};
+
+/// Judges data by YANG modules.
+pub(crate) const LIBYANG_TOOLS: Package = Package {
+    name: "libyang2-tools",
+    program: "yanglint",
+    why: "to judge what is said over RESTCONF",
+};
+
+/// Runs the client that knows no data model, and pyang.
+pub(crate) const PYTHON: Package = Package {
+    name: "python3",
+    program: "python3",
+    why: "for a RESTCONF client of another make, and for pyang",
 };
 
 /// Asks name servers.

@@ -1,37 +1,95 @@
 //! The grammar of instance-identifiers.
 
 use super::{DataPath, LONGEST, Select, Step, unknown_node};
-use crate::schema::{Kind, NodeId};
+use crate::schema::{Kind, ModuleId, NodeId, Schema};
 use crate::value::{Context, Reject};
+
+/// What a predicate wants a key or value to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Whatever it is.
+    Any,
+    /// This canonical text.
+    Text(String),
+    /// The name of the user: `$USER` (RFC 8341 §4, `node-instance-identifier`).
+    User,
+}
+
+/// A step as it is written.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) node: NodeId,
+    /// By key, in the order of the schema, or of the value alone; nothing without predicates.
+    pub(super) wanted: Vec<Wanted>,
+    pub(super) position: Option<u32>,
+}
 
 /// Reads all of `text`.
 pub(super) fn read(context: &Context<'_>, text: &str) -> Result<DataPath, Reject> {
+    let steps = parse(context, text, false)?
+        .into_iter()
+        .map(|parsed| whole(context.schema, parsed))
+        .collect::<Result<_, _>>()?;
+    Ok(DataPath { steps })
+}
+
+/// A step that names every key, or none.
+fn whole(schema: &Schema, parsed: Parsed) -> Result<Step, Reject> {
+    let Parsed {
+        node,
+        wanted,
+        position,
+    } = parsed;
+    let mut texts = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        match one {
+            Wanted::Text(text) => texts.push(text),
+            Wanted::Any | Wanted::User => {
+                return Err(Reject::new("instance-identifier: some keys are missing"));
+            }
+        }
+    }
+    let select = match position {
+        Some(at) => Select::Position(at),
+        None if texts.is_empty() => Select::All,
+        None if schema.node(node).kind == Kind::LeafList => Select::Value(texts.concat()),
+        None => Select::Keys(texts),
+    };
+    Ok(Step { node, select })
+}
+
+/// Reads the steps of all of `text`; none for `/`. With `loose`, `$USER` may stand for a value, and actions and notifications of
+/// data nodes may be named.
+pub(super) fn parse(context: &Context<'_>, text: &str, loose: bool) -> Result<Vec<Parsed>, Reject> {
     let mut reader = Reader {
         context,
         rest: text,
         whole: text,
+        loose,
     };
-    let mut path = DataPath::default();
+    let mut steps: Vec<Parsed> = Vec::new();
     if text == "/" {
-        return Ok(path);
+        return Ok(steps);
     }
     while !reader.rest.is_empty() {
-        if path.steps.len() == LONGEST {
+        if steps.len() == LONGEST {
             return Err(reader.wrong("it has too many steps"));
         }
-        let step = reader.step(path.node())?;
-        path.steps.push(step);
+        let parent = steps.last().map_or(NodeId::NONE, |step| step.node);
+        let step = reader.step(parent)?;
+        steps.push(step);
     }
-    if path.steps.is_empty() {
+    if steps.is_empty() {
         return Err(reader.wrong("it is empty"));
     }
-    Ok(path)
+    Ok(steps)
 }
 
 struct Reader<'a, 'c> {
     context: &'a Context<'c>,
     rest: &'a str,
     whole: &'a str,
+    loose: bool,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -82,11 +140,27 @@ impl<'a> Reader<'a, '_> {
         };
         let module = module
             .ok_or_else(|| self.wrong(&format!("no module known for '{name}' before here")))?;
-        schema.child_of(parent, module, name).ok_or_else(|| {
+        let data = schema.child_of(parent, module, name);
+        let found = data.or_else(|| self.inner(parent, module, name));
+        found.ok_or_else(|| {
             let module = schema.text(schema.module(module).name);
             let unknown = crate::Unknown::Name;
             let error = unknown_node(schema, parent, Some(module), name, unknown);
             self.wrong(&error.message)
+        })
+    }
+
+    /// The action or notification of a data node.
+    fn inner(&self, parent: NodeId, module: ModuleId, name: &str) -> Option<NodeId> {
+        if !self.loose || parent == NodeId::NONE {
+            return None;
+        }
+        let schema = self.context.schema;
+        schema.schema_children(parent).into_iter().find(|id| {
+            let node = schema.node(*id);
+            matches!(node.kind, Kind::Action | Kind::Notification)
+                && node.module == module
+                && schema.name(*id) == name
         })
     }
 
@@ -113,14 +187,14 @@ impl<'a> Reader<'a, '_> {
         Ok(value.text().to_owned())
     }
 
-    fn step(&mut self, parent: NodeId) -> Result<Step, Reject> {
+    fn step(&mut self, parent: NodeId) -> Result<Parsed, Reject> {
         let schema = self.context.schema;
         self.expect('/')?;
         let node = self.node(parent)?;
         let kind = schema.node(node).kind;
         let keys: Vec<NodeId> = schema.keys(node).collect();
-        let mut found: Vec<Option<String>> = vec![None; keys.len()];
-        let mut select = Select::All;
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut position = None;
         while self.rest.starts_with('[') {
             self.expect('[')?;
             self.space();
@@ -128,40 +202,47 @@ impl<'a> Reader<'a, '_> {
                 let digits = self.part()?;
                 let at = digits.parse().ok().filter(|at| *at > 0);
                 let at = at.ok_or_else(|| self.wrong("a position counts from 1"))?;
-                if kind != Kind::List || !keys.is_empty() || select != Select::All {
+                if kind != Kind::List || !keys.is_empty() || position.is_some() {
                     return Err(self.wrong("only one entry of a list without keys has a position"));
                 }
-                select = Select::Position(at);
+                position = Some(at);
             } else if let Some(rest) = self.rest.strip_prefix('.') {
                 self.rest = rest;
-                let text = self.equal()?;
-                if kind != Kind::LeafList || select != Select::All {
+                if kind != Kind::LeafList || !wanted.is_empty() {
                     return Err(self.wrong("only one entry of a leaf-list has a value here"));
                 }
-                select = Select::Value(self.canonical(node, text)?);
+                wanted.push(self.equal(node)?);
             } else {
                 let key = self.node(node)?;
-                let text = self.equal()?;
-                let value = self.canonical(key, text)?;
+                let value = self.equal(key)?;
+                wanted.resize(keys.len(), Wanted::Any);
                 match keys.iter().position(|known| *known == key) {
-                    Some(at) if found[at].is_none() => found[at] = Some(value),
+                    Some(at) if wanted[at] == Wanted::Any => wanted[at] = value,
                     _ => return Err(self.wrong("not a key, or twice")),
                 }
             }
             self.space();
             self.expect(']')?;
         }
-        if found.iter().any(Option::is_some) {
-            let all: Option<Vec<String>> = found.into_iter().collect();
-            select = Select::Keys(all.ok_or_else(|| self.wrong("some keys are missing"))?);
-        }
-        Ok(Step { node, select })
+        Ok(Parsed {
+            node,
+            wanted,
+            position,
+        })
     }
 
-    fn equal(&mut self) -> Result<&'a str, Reject> {
+    /// What a key or value has to be equal to.
+    fn equal(&mut self, node: NodeId) -> Result<Wanted, Reject> {
         self.space();
         self.expect('=')?;
         self.space();
-        self.quoted()
+        if self.loose
+            && let Some(rest) = self.rest.strip_prefix("$USER")
+        {
+            self.rest = rest;
+            return Ok(Wanted::User);
+        }
+        let text = self.quoted()?;
+        self.canonical(node, text).map(Wanted::Text)
     }
 }

@@ -120,11 +120,12 @@ fn a_path_to_every_instance_finds_it() {
 
 proptest! {
     #[test]
-    fn random_text_does_no_harm(text in "[/a-z:='\\[\\]%0-9. -]{0,40}") {
+    fn random_text_does_no_harm(text in "[/a-z:='\\[\\]%0-9.$US -]{0,40}") {
         for start in ["", "/ietf-lmap-control:lmap", "ietf-lmap-control:lmap/events/event"] {
             let text = format!("{start}{text}");
             let _ = DataPath::from_uri(SCHEMA, &text);
             let _ = DataPath::parse(SCHEMA, &text);
+            let _ = NodeIdentifier::parse(SCHEMA, &text);
         }
     }
 
@@ -134,5 +135,96 @@ proptest! {
         let events = step.parent().unwrap();
         let path = events.child(step.node(), Select::Keys(vec![key]));
         prop_assert_eq!(DataPath::from_uri(SCHEMA, &path.to_uri(SCHEMA)), Ok(path));
+    }
+}
+
+fn node_path(text: &str) -> Result<NodeIdentifier, Error> {
+    NodeIdentifier::parse(SCHEMA, text)
+}
+
+fn steps(text: &str) -> Vec<Step> {
+    DataPath::parse(SCHEMA, text).unwrap().steps
+}
+
+#[test]
+fn a_node_identifier_may_leave_out_keys() {
+    const MODULE: &str = "/ietf-yang-library:modules-state/module";
+    let one = steps(&format!("{MODULE}[name='a'][revision='2020-01-01']/schema"));
+    let all = steps(MODULE);
+    for (text, fit_one, fit_all) in [
+        ("", Fit::All, Fit::All),
+        ("[name='a']", Fit::All, Fit::Some),
+        ("[revision='2020-01-01']", Fit::All, Fit::Some),
+        (
+            "[ revision = \"2020-01-01\" ][name='a']",
+            Fit::All,
+            Fit::Some,
+        ),
+        ("[revision='2020-01-02']", Fit::No, Fit::Some),
+        ("[name=$USER]", Fit::No, Fit::Some),
+        ("/schema", Fit::All, Fit::No),
+        ("/namespace", Fit::No, Fit::No),
+    ] {
+        let own = node_path(&format!("{MODULE}{text}")).unwrap();
+        assert_eq!(own.fits(&one, "me"), fit_one, "{text}");
+        assert_eq!(own.fits(&all, "me"), fit_all, "{text}");
+    }
+    assert_eq!(node_path("/").unwrap().fits(&all, "me"), Fit::All);
+    let elsewhere = node_path("/ietf-lmap-control:lmap").unwrap();
+    assert_eq!(elsewhere.fits(&one, "me"), Fit::No);
+    let user = node_path(&format!("{MODULE}[name=$USER]")).unwrap();
+    assert_eq!(user.fits(&one, "a"), Fit::All);
+    // An instance-identifier leaves out nothing.
+    assert!(DataPath::parse(SCHEMA, &format!("{MODULE}[name='a']")).is_err());
+    assert!(
+        DataPath::parse(
+            SCHEMA,
+            &format!("{MODULE}[name=$USER][revision='2020-01-01']")
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn what_is_no_node_identifier_is_refused() {
+    for text in [
+        "",
+        "x",
+        "/x",
+        "/x:y",
+        "/ietf-lmap-control:lmap/",
+        "/ietf-lmap-control:lmap/x",
+        "/ietf-lmap-control:lmap/events/event[1]",
+        "/ietf-lmap-control:lmap/events/event[name='a'][name='b']",
+        "/ietf-lmap-control:lmap/events/event[name='a'][name=$USER]",
+        "/ietf-lmap-control:lmap/events/event[name=$USERS]",
+        "/ietf-lmap-control:lmap/events/event[.='a']",
+        "/ietf-lmap-control:lmap/tasks/task/tag[.='a'][.='b']",
+        "/ietf-lmap-control:lmap/events/event[name='']",
+        "/ietf-lmap-control:lmap/events/event[random-spread='3']",
+    ] {
+        assert_eq!(
+            node_path(text).unwrap_err().tag,
+            Tag::InvalidValue,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn paths_with_both_quotes_cannot_be_said() {
+    for (uri, expressible) in [
+        ("/events/event=a%27b", true),
+        ("/events/event=a%22b", true),
+        ("/events/event=a%27%22", false),
+        ("/events/event=a%27%22/random-spread", false),
+        ("/tasks/task=t/tag=%22%27", false),
+        ("/tasks/task", true),
+    ] {
+        assert_eq!(
+            crate::sample::path(uri).is_expressible(),
+            expressible,
+            "{uri}"
+        );
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sample::{CONFIGURATION, SCHEMA, json, path, tree, xml};
+use crate::table::AGENT;
 use crate::write::Writer;
 
 const NS: &str = "urn:ietf:params:xml:ns:yang:ietf-lmap-control";
@@ -275,6 +276,46 @@ fn lmap_check_24_and_26_bodies_and_targets() {
     let body = format!("<event xmlns='{NS}'><name>a</name></event>");
     assert!(xml.target(&target, body.as_bytes()).is_ok());
     assert!(xml.target(&target, body.repeat(2).as_bytes()).is_err());
+}
+
+#[test]
+fn keys_of_the_target_may_be_left_out_of_a_part() {
+    let read = |target: &str, encoding, body: &str| {
+        let path = DataPath::from_uri(&AGENT, target).unwrap();
+        let reader = Reader::new(&AGENT, encoding).with_state();
+        let entry = reader
+            .part(&path, body.as_bytes())
+            .map_err(|error| error.tag)?;
+        let keys = entry.keys(&AGENT).into_iter().map(str::to_owned);
+        Ok::<Vec<String>, Tag>(keys.collect())
+    };
+    let library = "urn:ietf:params:xml:ns:yang:ietf-yang-library";
+    let module = "ietf-yang-library:modules-state/module=m,2026-01-02";
+    let json = r#"{"ietf-yang-library:module":[{"revision":"2026-01-02","namespace":"urn:m"}]}"#;
+    let both = vec!["m".to_owned(), "2026-01-02".to_owned()];
+    assert_eq!(read(module, Encoding::Json, json), Ok(both.clone()));
+    let xml = format!("<module xmlns='{library}'><namespace>urn:m</namespace></module>");
+    assert_eq!(read(module, Encoding::Xml, &xml), Ok(both));
+    let other = json.replace("2026-01-02", "2026-01-03");
+    assert_eq!(read(module, Encoding::Json, &other), Err(Tag::InvalidValue));
+    // As their types have them: this one is a number.
+    let name = "glimpse-agent:agent/doors/cert-to-name=7";
+    let json = r#"{"glimpse-agent:cert-to-name":[{"name":"x"}]}"#;
+    assert_eq!(read(name, Encoding::Json, json), Ok(vec!["7".to_owned()]));
+    // This one a name of a module, for which XML may have no prefix.
+    let name = "ietf-yang-library:yang-library/datastore=ietf-datastores:running";
+    let json = r#"{"ietf-yang-library:datastore":[{"schema":"all"}]}"#;
+    let running = vec!["ietf-datastores:running".to_owned()];
+    assert_eq!(read(name, Encoding::Json, json), Ok(running));
+    let xml = format!("<datastore xmlns='{library}'><schema>all</schema></datastore>");
+    assert_eq!(read(name, Encoding::Xml, &xml), Err(Tag::MissingElement));
+    for odd in ["{}", "[]", r#"{"ietf-yang-library:datastore":{}}"#] {
+        assert_eq!(
+            read(name, Encoding::Json, odd),
+            Err(Tag::MalformedMessage),
+            "{odd}"
+        );
+    }
 }
 
 #[test]

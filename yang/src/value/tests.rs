@@ -263,6 +263,15 @@ fn names_in_expressions() {
         printed,
         "/lmapc:lmap/lmapc:schedules[count(lmapc:schedule) > 2 and lmapc:name='x:y']/nacm:a | //lmapc:b/lmapc:c"
     );
+    // Variables have no prefix.
+    let text = "/ietf-lmap-control:lmap/tasks/task[name=$USER]/tag[.=$x or $y]";
+    let canonical = xpath::to_modules(&context, text).unwrap();
+    assert_eq!(canonical, text);
+    let printed = xpath::to_prefixes(SCHEMA, &canonical, &mut |_| "p".to_owned());
+    assert_eq!(
+        printed,
+        "/p:lmap/p:tasks/p:task[p:name=$USER]/p:tag[.=$x or $y]"
+    );
 }
 
 proptest! {

@@ -82,6 +82,14 @@ fn rewrite(
     let mut operand = false;
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix('$') {
+            // A variable is in no module.
+            let length = 1 + name_length(after);
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+            operand = true;
+            continue;
+        }
         if is_start(character) {
             let mut length = name_length(rest);
             let mut name = &rest[..length];

@@ -118,3 +118,22 @@ fn names_of_modules_become_prefixes() {
     assert_eq!(Writer::new(SCHEMA, Encoding::Json).data(&read), body);
     assert!(matches!(read.top[0].content, Content::Children(_)));
 }
+
+#[test]
+fn containers_left_empty_are_shown_on_demand() {
+    let mut tree = lmap(r#""agent":{"group-id":"g"},"events":{},"tasks":{"task":[{"name":"t"}]}"#);
+    let mut writer = Writer::new(SCHEMA, Encoding::Json);
+    writer.hollow = true;
+    assert_eq!(
+        writer.datastore(&tree),
+        r#"{"ietf-restconf:data":{"ietf-lmap-control:lmap":{"agent":{"group-id":"g"},"tasks":{"task":[{"name":"t"}]},"events":{}}}}"#
+    );
+    writer.encoding = Encoding::Xml;
+    assert!(writer.data(&tree).ends_with("</tasks><events/></lmap>"));
+    // For good, too.
+    crate::edit::drop_hollow(&mut tree);
+    assert!(!writer.data(&tree).contains("events"));
+    let mut nothing = lmap(r#""events":{},"tasks":{}"#);
+    crate::edit::drop_hollow(&mut nothing);
+    assert!(nothing.is_empty());
+}

@@ -24,6 +24,7 @@ pub(super) enum Command {
     Results { last: usize },
     Budget,
     Schedules,
+    ResetAccess,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -121,6 +122,10 @@ fn command(values: Vec<String>, enrol: Enrol, last: Option<usize>) -> Result<Com
         },
         "budget" => Command::Budget,
         "schedules" => Command::Schedules,
+        "nacm" => match values.next().as_deref() {
+            Some("reset") => Command::ResetAccess,
+            _ => return usage("nacm what? the one thing it does is: nacm reset"),
+        },
         other => return usage(&format!("'{other}' is no command")),
     };
     match values.next() {
@@ -159,6 +164,7 @@ mod tests {
             parsed("--config /x status").unwrap().config,
             PathBuf::from("/x")
         );
+        assert_eq!(parsed("nacm reset").unwrap().command, Command::ResetAccess);
         assert_eq!(parsed("status --help").unwrap().command, Command::Help);
     }
 
@@ -167,6 +173,8 @@ mod tests {
         for (line, said) in [
             ("", "what is to be done?"),
             ("dance", "'dance' is no command"),
+            ("nacm", "nacm what? the one thing it does is: nacm reset"),
+            ("nacm reset now", "'now' is one word too many"),
             ("status now", "'now' is one word too many"),
             ("status --last 3", "--last belongs to results"),
             ("results --last 0", "--last takes a number from 1 to 1000"),

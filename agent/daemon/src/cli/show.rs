@@ -243,7 +243,19 @@ pub(super) fn budget(answer: &Value) -> String {
         "controller",
         &format!("{} exchanged (not capped)", bytes(&answer["control_bytes"])),
     );
+    let door = &answer["door"];
+    if let (Some(1..), used, cap) = (
+        door["cap_bytes"].as_u64(),
+        bytes(&door["used_bytes"]),
+        bytes(&door["cap_bytes"]),
+    ) {
+        line(&mut text, "LMAP door", &format!("{used} of {cap} of these"));
+    }
     text
+}
+
+pub(super) fn reset(_: &Value) -> String {
+    "access control is the factory's again\n".to_owned()
 }
 
 pub(super) fn schedules(answer: &Value) -> String {

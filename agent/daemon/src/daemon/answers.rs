@@ -1,6 +1,6 @@
 //! What the daemon answers to programs on the same machine.
 
-use super::Daemon;
+use super::{Daemon, lmap};
 use crate::guard::accounts::Purse;
 use crate::local::service::Request;
 use glimpse_model::capability::Capabilities;
@@ -25,6 +25,10 @@ impl Daemon {
                 self.note_accounts(false).await;
                 json!({})
             }
+            Request::ResetAccess => match self.reset_access() {
+                Ok(()) => json!({}),
+                Err(error) => json!({"error": error}),
+            },
         }
     }
 
@@ -80,6 +84,9 @@ impl Daemon {
     fn budget(&self) -> Value {
         let rules = self.guard.rules();
         let accounts = self.guard.accounts();
+        let (_, link) = self
+            .surroundings
+            .link(&self.settings.limits.mobile_interfaces);
         let account = |purse, cap| {
             let ledger = accounts.ledger(purse);
             json!({"month": ledger.month().to_string(), "cap_bytes": cap,
@@ -90,6 +97,7 @@ impl Daemon {
             "mobile": account(Purse::Mobile, rules.mobile_cap),
             "own_bytes": accounts.own(),
             "control_bytes": accounts.control(),
+            "door": {"used_bytes": accounts.door(), "cap_bytes": lmap::allowance(rules, link)},
         })
     }
 

@@ -1,14 +1,16 @@
 //! What the daemon hands on and writes down.
 
-use super::{Daemon, runs};
+use super::Daemon;
 use crate::clock;
 use crate::files;
+use crate::local::history::{History, Sample};
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::new_id;
 use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::RefusedInstruction;
 use glimpse_model::record::{Record, Status};
+use glimpse_model::time::Timestamp;
 use tokio::sync::oneshot;
 
 /// Refusals remembered so that each is reported once.
@@ -54,7 +56,7 @@ impl Daemon {
         let now = clock::now();
         let made = record.end_time.unwrap_or(now);
         if let Ok(json) = serde_json::to_string(record) {
-            runs::note_history(&mut self.history, now, made, json, record, target);
+            note_history(&mut self.history, now, made, json, record, target);
         }
         let level = match record.status {
             Status::Ok => log::Level::Debug,
@@ -106,8 +108,10 @@ impl Daemon {
 
     /// Notes the traffic used.
     pub(super) async fn note_accounts(&mut self, stopping: bool) {
-        let control = self.traffic.take();
-        self.guard.accounts_mut().note_control(control);
+        let (control, door) = (self.traffic.take(), self.lmap.take_bytes());
+        let accounts = self.guard.accounts_mut();
+        accounts.note_control(control.saturating_add(door));
+        accounts.note_door(door);
         let accounts = self.guard.accounts();
         let rules = self.guard.rules();
         let smaller_cap = match rules.mobile_cap {
@@ -134,4 +138,33 @@ impl Daemon {
             log::warn!("cannot keep {}: {error}", path.display());
         }
     }
+}
+
+/// Takes a record into the household's history; roll-ups take the round-trip times of its figures.
+fn note_history(
+    history: &mut History,
+    now: Timestamp,
+    made: Timestamp,
+    json: String,
+    record: &Record,
+    target: Option<&str>,
+) {
+    let rtts: Vec<u32> = glimpse_model::ping::round_trips_us(&record.probe_result);
+    let figures = glimpse_model::ping::PingFigures::from_result(&record.probe_result);
+    let sample = match (&record.method, target, figures.sent) {
+        (Some(method), Some(target), Some(sent)) => Some(Sample {
+            method,
+            target,
+            sent,
+            received: figures.received.unwrap_or(0),
+            rtts_us: &rtts,
+        }),
+        _ => None,
+    };
+    history.record(
+        now.as_micros(),
+        made.as_micros(),
+        json.into_boxed_str(),
+        sample.as_ref(),
+    );
 }

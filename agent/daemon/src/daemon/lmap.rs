@@ -11,53 +11,74 @@
 mod agent_state;
 mod collect;
 mod datastore;
+mod edits;
 mod factory;
+mod keep;
+mod pace;
+mod reads;
 mod requests;
 mod results;
+mod starts;
 mod steps;
 
 use super::Daemon;
 use crate::clock;
-use crate::files;
+use crate::identity::Identity;
 use crate::local::uci::{Settings, system_zone};
 use crate::random;
 use crate::restconf::doors::Doors;
-use crate::restconf::{self, BODY_LIMIT, Noticed, Sources, Told};
+use crate::restconf::{self, BODY_LIMIT, Exchange, Noticed, Sources, Told};
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::OpenRun;
 use crate::uplink::http::Traffic;
-use collect::Posted;
+pub(super) use collect::allowance;
+use collect::{Due, Posted};
 use datastore::Stored;
+use edits::Planned;
 use glimpse_lmap::output::status_of;
 use glimpse_lmap::resolve::Method;
-use glimpse_lmap::run::{Ended, Parts, Planned, RunId};
+use glimpse_lmap::run::{self, Ended, Parts, RunId};
 use glimpse_lmap::state::snapshot::Snapshot;
-use glimpse_lmap::{Machine, Moment};
+use glimpse_lmap::{Collectors, Machine, Moment};
 use glimpse_model::id::ResultId;
 use glimpse_model::record::{Record, SkipReason};
 use glimpse_model::time::{SECOND, Timestamp, Zone};
 use glimpse_probe::registry::Registry;
 use glimpse_restconf::stream::Offer;
-use glimpse_restconf::tags::Marks;
 use glimpse_restconf::{Counters, Server};
-use glimpse_yang::Tree;
 use glimpse_yang::schema::Schema;
 use glimpse_yang::table::AGENT;
+use pace::Pace;
+use reads::Read;
 use results::Results;
-use rustls::ClientConfig;
-use std::collections::BTreeMap;
+use starts::Starts;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+/// What a body may come to in memory.
+const BODY_LIMITS: glimpse_yang::Limits = glimpse_yang::Limits {
+    nodes: 50_000,
+    ..glimpse_yang::Limits::USUAL
+};
 /// Messages that may wait.
 const WAITING: usize = 32;
 /// Notifications that a slow reader may be behind.
 const NOTICES: usize = 64;
-/// How often counters are written down while nothing urgent is: flash wears by writing.
-const WRITE: i64 = 3600 * SECOND;
+/// Edits that may be made at once, and how long until one more may follow: each is written to flash.
+const EDITS: i64 = 20;
+const EDITS_APART: i64 = 10 * SECOND;
+/// Edits that may wait to be planned.
+const EDITS_WAITING: usize = 16;
+/// Lines of the log at once about requests that have changed nothing, and how long until one more: whoever knocks does not fill it.
+const LINES: i64 = 30;
+const LINES_APART: i64 = 2 * SECOND;
+/// Notes of what has happened once, each written to flash before it happens, and how far apart they are after that.
+const ONCE: i64 = 20;
+const ONCE_APART: i64 = 60 * SECOND;
 /// File of the durable directory.
 const STATE: &str = "lmap.json";
 /// What waits for collectors may take this part of the spool's bytes: it is held in memory too.
@@ -68,6 +89,7 @@ const QUOTA_PART: u64 = 4;
 pub struct Links {
     inbox: mpsc::Receiver<Told>,
     doors: Arc<Doors>,
+    door: Arc<Traffic>,
 }
 
 impl Default for Links {
@@ -76,22 +98,25 @@ impl Default for Links {
         Self {
             inbox: mpsc::channel(1).1,
             doors: Arc::default(),
+            door: Arc::default(),
         }
     }
 }
 
 impl Links {
-    /// Opens the door by the household's settings, for as long as the process lives.
+    /// Opens the door by the household's settings, for as long as the process lives. What passes within the household is noted in
+    /// `traffic`.
     pub fn open(settings: watch::Receiver<Settings>, traffic: Arc<Traffic>) -> Self {
         let (told, inbox) = mpsc::channel(WAITING);
-        let doors = Arc::new(Doors::default());
+        let (doors, door) = (Arc::new(Doors::default()), Arc::new(Traffic::default()));
         let sources = Sources {
             settings,
             traffic,
+            door: door.clone(),
             doors: doors.clone(),
         };
         tokio::spawn(restconf::follow(sources, told));
-        Self { inbox, doors }
+        Self { inbox, doors, door }
     }
 }
 
@@ -100,12 +125,16 @@ impl Links {
 pub(super) enum Happened {
     Told(Told),
     Posted(Posted),
+    /// What an edit comes to; none where planning it has failed altogether.
+    Planned(Option<Box<Planned>>),
+    /// What was asked for; none where looking for it has failed altogether.
+    Read(Option<Box<Read>>),
 }
 
 /// The part of the daemon that is the LMAP door.
 pub(super) struct Lmap {
     schema: &'static Schema,
-    server: Server,
+    server: Arc<Server>,
     machine: Machine,
     stored: Stored,
     /// What access control refused.
@@ -116,15 +145,46 @@ pub(super) struct Lmap {
     results: Results,
     inbox: mpsc::Receiver<Told>,
     doors: Arc<Doors>,
+    /// Bytes of reports and of connections from beyond the household.
+    door: Arc<Traffic>,
     notices: broadcast::Sender<Arc<Noticed>>,
     /// How the agent shows itself to collectors, while the door is open.
-    client: Option<Arc<ClientConfig>>,
+    identity: Option<Arc<Identity>>,
     posts: JoinSet<Posted>,
+    /// Reports that wait for their turn.
+    due: Vec<Due>,
+    /// When collectors are sent their reports.
+    paces: BTreeMap<String, Pace>,
+    /// Edits that wait to be planned, and the one that is.
+    edits: VecDeque<Exchange>,
+    planning: JoinSet<Planned>,
+    /// Reads of data that wait, and the one that is under way.
+    reads: VecDeque<Exchange>,
+    reading: JoinSet<Read>,
+    /// When configurations of the controller are written, and those of the household: neither keeps out the other.
+    edit_paces: [Pace; 2],
+    /// What is said of requests, and how many were not spoken of since.
+    line_pace: Pace,
+    unsaid: u32,
+    starts: Starts,
     file: PathBuf,
     written: Snapshot,
     written_at: Timestamp,
+    /// When a suppression or the controller's absence was last written at once, and whether another waits for that.
+    flipped_us: Option<i64>,
+    flip_waits: bool,
+    /// When it was noted that something has happened once, and when that is to be noted that was not.
+    once_pace: Pace,
+    once_due_us: Option<i64>,
     /// Where the steady clock is counted from.
     origin: Instant,
+}
+
+/// The collectors that tasks may name.
+fn collectors(settings: &Settings) -> Collectors {
+    let named = settings.channels.iter();
+    let named = named.map(|channel| (channel.name.as_str(), channel.url.as_str()));
+    Collectors::new(settings.controller.url.as_deref(), named)
 }
 
 fn methods(registry: &Registry) -> Vec<Method> {
@@ -150,16 +210,20 @@ impl Lmap {
         let schema = &AGENT;
         let state_dir = &settings.controller.state_dir;
         let file = state_dir.join(STATE);
-        let mut snapshot = load(&file);
-        let (stored, control) = Stored::load(schema, state_dir, now);
-        let (results, outputs) = Results::open(&settings.storage.spool_dir);
+        let mut snapshot = keep::load(&file);
+        let (starts, suspect) = Starts::note(state_dir, &Stored::file(state_dir));
+        let (stored, control) = Stored::load(schema, state_dir, suspect, now);
+        let quota = settings.storage.spool_bytes / QUOTA_PART;
+        // Twice: with the places at which they wait they are longer than the machine counts them.
+        let (results, outputs) = Results::open(&settings.storage.spool_dir, quota * 2);
         let origin = clock::steady();
         let parts = Parts {
             seed: random::seed(),
             zone: Zone::of(system_zone(Path::new("/"))),
             methods: methods(&registry),
-            channels: settings.restconf.channels.iter().cloned().collect(),
-            quota: settings.storage.spool_bytes / QUOTA_PART,
+            channels: collectors(settings),
+            quota,
+            block: results.block(),
             registered: false,
         };
         let moment = Moment {
@@ -171,7 +235,7 @@ impl Lmap {
         // From now on a crash leaves what was not written: nobody may take it for a clean end.
         if snapshot.clean {
             snapshot.clean = false;
-            save(&file, &snapshot);
+            keep::save(&file, &snapshot);
         }
         let server = Server::new(glimpse_restconf::Settings {
             root: "/restconf".to_owned(),
@@ -184,10 +248,11 @@ impl Lmap {
             }],
             body_limit: BODY_LIMIT,
             challenge: None,
-        });
+        })
+        .with_limits(BODY_LIMITS);
         Self {
             schema,
-            server,
+            server: Arc::new(server.with_limits(datastore::LIMITS)),
             machine,
             stored,
             denied: Counters::default(),
@@ -196,12 +261,27 @@ impl Lmap {
             results,
             inbox: links.inbox,
             doors: links.doors,
+            door: links.door,
             notices: broadcast::channel(NOTICES).0,
-            client: None,
+            identity: None,
             posts: JoinSet::new(),
+            due: Vec::new(),
+            paces: BTreeMap::new(),
+            edits: VecDeque::new(),
+            planning: JoinSet::new(),
+            reads: VecDeque::new(),
+            reading: JoinSet::new(),
+            edit_paces: [Pace::new(EDITS, EDITS_APART); 2],
+            line_pace: Pace::new(LINES, LINES_APART),
+            unsaid: 0,
+            starts,
             file,
             written: snapshot,
             written_at: now,
+            flipped_us: None,
+            flip_waits: false,
+            once_pace: Pace::new(ONCE, ONCE_APART),
+            once_due_us: None,
             origin,
         }
     }
@@ -209,8 +289,15 @@ impl Lmap {
     /// The next message from outside; `None` when there will be none.
     pub(super) async fn next(&mut self) -> Option<Happened> {
         tokio::select! {
-            told = self.inbox.recv() => told.map(Happened::Told),
+            Some(told) = self.inbox.recv() => Some(Happened::Told(told)),
             Some(posted) = self.posts.join_next() => posted.ok().map(Happened::Posted),
+            Some(planned) = self.planning.join_next() => {
+                Some(Happened::Planned(planned.ok().map(Box::new)))
+            }
+            Some(read) = self.reading.join_next() => {
+                Some(Happened::Read(read.ok().map(Box::new)))
+            }
+            else => None,
         }
     }
 
@@ -225,16 +312,23 @@ impl Lmap {
 
     /// When time next brings something.
     pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.machine.wake_at(&self.moment(now))
+        let moment = self.moment(now);
+        let own = [self.starts.wake_us(), self.flip_us(), self.due_us()];
+        let own = own.into_iter().flatten().map(|at| moment.wall_at(at));
+        self.machine.wake_at(&moment).into_iter().chain(own).min()
     }
 
     /// What time brings.
     pub(super) fn tick(&mut self, now: Timestamp) {
         let moment = self.moment(now);
         self.machine.tick(&moment);
-        if now.since(self.written_at) >= WRITE || now < self.written_at {
-            self.write(false, now);
-        }
+        self.starts.lasted(moment.steady_us);
+        self.write_in_time(now);
+    }
+
+    /// Bytes of the door since this was asked last.
+    pub(super) fn take_bytes(&self) -> u64 {
+        self.door.take()
     }
 
     /// The controller was heard.
@@ -246,7 +340,7 @@ impl Lmap {
     /// Other settings, or other methods.
     pub(super) fn equip(&mut self, settings: &Settings, registry: &Arc<Registry>, now: Timestamp) {
         let moment = self.moment(now);
-        let channels = settings.restconf.channels.iter().cloned().collect();
+        let channels = collectors(settings);
         self.machine.equip(methods(registry), channels, &moment);
         self.registry = registry.clone();
     }
@@ -262,12 +356,18 @@ impl Lmap {
     }
 
     /// A run is over; whether it was the machine's, whose record is not the other door's.
-    pub(super) fn ended(&mut self, run: &OpenRun, record: &Record, now: Timestamp) -> bool {
+    pub(super) fn ended(
+        &mut self,
+        run: &OpenRun,
+        record: &Record,
+        exit: Option<i32>,
+        now: Timestamp,
+    ) -> bool {
         if let Some(id) = self.runs.remove(&run.result) {
             let moment = self.moment(now);
             let ended = Ended {
                 record: record.clone(),
-                status: exit_status(record),
+                status: exit,
             };
             self.machine.ended(id, ended, &moment);
             return true;
@@ -296,7 +396,7 @@ impl Lmap {
 
     /// A firing of the other door did not take place.
     pub(super) fn skipped(&mut self, skipped: &Skipped) {
-        let planned = Planned {
+        let planned = run::Planned {
             instruction: skipped.instruction.clone(),
             task: skipped.task.clone(),
             slot: skipped.skip.last,
@@ -305,71 +405,13 @@ impl Lmap {
         self.machine
             .note_skipped(&planned, overlap, skipped.skip.count);
     }
-
-    /// Writes down what must outlive the process, unless it is there already.
-    fn write(&mut self, clean: bool, now: Timestamp) {
-        let snapshot = self.machine.snapshot(clean);
-        self.written_at = now;
-        if snapshot != self.written {
-            save(&self.file, &snapshot);
-            self.written = snapshot;
-        }
-    }
-
-    /// Writes down at once what must not happen twice.
-    fn write_urgent(&mut self, now: Timestamp) {
-        let snapshot = self.machine.snapshot(false);
-        if snapshot.is_urgent_after(&self.written) {
-            save(&self.file, &snapshot);
-            self.written = snapshot;
-            self.written_at = now;
-        }
-    }
-
-    fn running(&self) -> &Tree {
-        &self.stored.tree
-    }
-
-    fn marks(&self) -> &Marks {
-        &self.stored.marks
-    }
 }
 
-fn planned(run: &OpenRun) -> Planned {
-    Planned {
+fn planned(run: &OpenRun) -> run::Planned {
+    run::Planned {
         instruction: run.instruction.clone(),
         task: Some(run.task.clone()),
         slot: run.slot,
-    }
-}
-
-/// The exit status of a method that is a program of its own, or minus the signal that ended it: its record has them in words alone.
-fn exit_status(record: &Record) -> Option<i32> {
-    let said = record.error.strip_prefix("the plug-in ")?;
-    let number = |text: &str| {
-        let end = text.find(|c: char| !c.is_ascii_digit());
-        text[..end.unwrap_or(text.len())].parse::<i32>().ok()
-    };
-    match said.strip_prefix("ended with code ") {
-        Some(code) => number(code),
-        None => number(said.strip_prefix("was killed by signal ")?).map(|signal| -signal),
-    }
-}
-
-fn load(path: &Path) -> Snapshot {
-    let limit = glimpse_lmap::state::snapshot::MAX_BYTES as u64;
-    let Ok(bytes) = files::read_bounded(path, limit) else {
-        return Snapshot::default();
-    };
-    Snapshot::parse(&bytes).unwrap_or_else(|error| {
-        log::warn!("{}: {error}", path.display());
-        Snapshot::default()
-    })
-}
-
-fn save(path: &Path, snapshot: &Snapshot) {
-    if let Err(error) = files::replace(path, &snapshot.document(), 0o600) {
-        log::warn!("cannot keep {}: {error}", path.display());
     }
 }
 
@@ -387,8 +429,11 @@ impl Daemon {
     /// Notes everything at the end of the process.
     pub(super) async fn stop_lmap(&mut self) {
         self.lmap.posts.abort_all();
+        self.lmap.due.clear();
+        self.lmap.edits.clear();
         self.keep_results().await;
         self.lmap.write(true, clock::now());
+        self.lmap.starts.clear();
     }
 }
 

@@ -7,11 +7,13 @@
 )]
 
 use super::Daemon;
+use crate::guard::Rules;
 use crate::local::uci::Settings;
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::OpenRun;
 use crate::uplink::http::Traffic;
 use glimpse_model::id::ResultId;
+use glimpse_model::precondition::Link;
 use glimpse_model::record::{Record, SkipReason};
 use glimpse_model::time::Timestamp;
 use glimpse_probe::registry::Registry;
@@ -32,6 +34,11 @@ impl Links {
         }
         Self
     }
+}
+
+/// There is nothing to be bounded.
+pub(super) fn allowance(_: &Rules, _: Link) -> u64 {
+    0
 }
 
 /// Nothing comes from outside.
@@ -61,7 +68,7 @@ impl Lmap {
 
     pub(super) fn began(&mut self, _: &OpenRun, _: Timestamp) {}
 
-    pub(super) fn ended(&mut self, _: &OpenRun, _: &Record, _: Timestamp) -> bool {
+    pub(super) fn ended(&mut self, _: &OpenRun, _: &Record, _: Option<i32>, _: Timestamp) -> bool {
         false
     }
 
@@ -70,6 +77,10 @@ impl Lmap {
     }
 
     pub(super) fn skipped(&mut self, _: &Skipped) {}
+
+    pub(super) fn take_bytes(&self) -> u64 {
+        0
+    }
 }
 
 impl Daemon {
@@ -89,5 +100,13 @@ impl Daemon {
 
     pub(super) fn door(&self) -> Value {
         Value::Null
+    }
+
+    pub(super) fn weigh_door(&self) {}
+
+    pub(super) fn send_due(&mut self) {}
+
+    pub(super) fn reset_access(&mut self) -> Result<(), String> {
+        Err("this build has no LMAP door".to_owned())
     }
 }

@@ -6,7 +6,6 @@ use crate::executor::{Ended, Job, LineWatch, RunEvent, Turn};
 use crate::guard::gate::{Gate, Refusal};
 use crate::guard::{Ask, Denied, Ticket};
 use crate::host::proc::{CpuTimes, cpu_usage};
-use crate::local::history::{History, Sample};
 use crate::random;
 use crate::scheduler::plan::{Firing, Missed};
 use crate::scheduler::skips::Skipped;
@@ -314,6 +313,7 @@ impl Daemon {
     async fn finish(&mut self, running: Running, mut record: Record, outcome: Outcome) {
         self.guard.settle(running.ticket, outcome.bytes.total());
         self.note_accounts(false).await;
+        let exit = outcome.exit;
         record = record.with_outcome(outcome);
         record.pre_info = running.pre_info;
         record.post_info = self.info();
@@ -330,7 +330,7 @@ impl Daemon {
                 record.flags.push(Flag::CpuLoad);
             }
         }
-        if self.lmap.ended(&running.run, &record, clock::now()) {
+        if self.lmap.ended(&running.run, &record, exit, clock::now()) {
             // It goes where its schedule says, not where the other door sends.
             self.show(&record, Some(&running.target));
             self.open.remove(&running.run.result);
@@ -420,33 +420,4 @@ fn run_record(running: &Running) -> Record {
     record.method = Some(run.method.clone());
     record.planned_time = Some(run.slot);
     record
-}
-
-/// Takes a record into the household's history; roll-ups take the round-trip times of its figures.
-pub(super) fn note_history(
-    history: &mut History,
-    now: Timestamp,
-    made: Timestamp,
-    json: String,
-    record: &Record,
-    target: Option<&str>,
-) {
-    let rtts: Vec<u32> = glimpse_model::ping::round_trips_us(&record.probe_result);
-    let figures = glimpse_model::ping::PingFigures::from_result(&record.probe_result);
-    let sample = match (&record.method, target, figures.sent) {
-        (Some(method), Some(target), Some(sent)) => Some(Sample {
-            method,
-            target,
-            sent,
-            received: figures.received.unwrap_or(0),
-            rtts_us: &rtts,
-        }),
-        _ => None,
-    };
-    history.record(
-        now.as_micros(),
-        made.as_micros(),
-        json.into_boxed_str(),
-        sample.as_ref(),
-    );
 }

@@ -48,6 +48,17 @@ impl Identity {
     pub fn renew_at(&self, seed: u64) -> i64 {
         renew_at(self.validity, seed)
     }
+
+    /// What to show to those who know the root alone: the chain, with the authority that signed it where it came alone.
+    pub fn presented(&self) -> Vec<CertificateDer<'static>> {
+        let mut chain = self.chain.clone();
+        if let [own] = &self.chain[..]
+            && let Some(issuer) = self.trust.issuer(own)
+        {
+            chain.push(issuer.clone());
+        }
+        chain
+    }
 }
 
 impl Store {

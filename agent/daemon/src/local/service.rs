@@ -29,6 +29,8 @@ pub enum Request {
         /// Bytes in both directions.
         bytes: u64,
     },
+    /// Access control of the LMAP door is to be the factory's again; only for the owner of this machine.
+    ResetAccess,
 }
 
 impl Request {
@@ -57,10 +59,10 @@ impl Request {
             "own" => Ok(Self::Own {
                 bytes: members.required("bytes")?.unsigned()?,
             }),
-            _ => {
-                Err(op
-                    .refuse("must be one of status, results, budget, schedules, capabilities, own"))
-            }
+            "nacm-reset" => Ok(Self::ResetAccess),
+            _ => Err(op.refuse(
+                "must be one of status, results, budget, schedules, capabilities, own, nacm-reset",
+            )),
         }
     }
 
@@ -73,7 +75,13 @@ impl Request {
             Self::Schedules => json!({"op": "schedules"}),
             Self::Capabilities => json!({"op": "capabilities"}),
             Self::Own { bytes } => json!({"op": "own", "bytes": bytes}),
+            Self::ResetAccess => json!({"op": "nacm-reset"}),
         }
+    }
+
+    /// Whether only root, or the user of the agent, may ask for it, and not whoever else may use the socket.
+    pub fn is_of_owner(&self) -> bool {
+        matches!(self, Self::ResetAccess)
     }
 }
 
@@ -115,6 +123,7 @@ mod tests {
             Request::Schedules,
             Request::Capabilities,
             Request::Own { bytes: 9 },
+            Request::ResetAccess,
         ] {
             let bytes = request.to_json().to_string();
             assert_eq!(Request::parse(bytes.as_bytes()).unwrap(), request);
@@ -126,7 +135,7 @@ mod tests {
         for (text, said) in [
             (
                 r#"{"op":"reboot"}"#,
-                "op: must be one of status, results, budget, schedules, capabilities, own",
+                "op: must be one of status, results, budget, schedules, capabilities, own, nacm-reset",
             ),
             (r#"{"op":"results","last":0}"#, "last: must be > 0"),
             (r#"{"op":"own"}"#, "bytes: is missing"),

@@ -1,6 +1,7 @@
 //! The control socket: one JSON document a line, each way.
 
 use super::service::{Request, Service};
+use nix::unistd::Uid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -75,6 +76,8 @@ pub async fn serve(listener: UnixListener, service: Service) {
 }
 
 async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    let owner = peer == 0 || peer == Uid::effective().as_raw();
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -84,7 +87,7 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
             return Ok(());
         }
         let answer = if line.last() == Some(&b'\n') {
-            answer(&line, service).await
+            answer(&line, service, owner).await
         } else {
             refuse("a request is one line of at most 65536 bytes")
         };
@@ -97,8 +100,11 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
     }
 }
 
-async fn answer(line: &[u8], service: &Service) -> Value {
+async fn answer(line: &[u8], service: &Service, owner: bool) -> Value {
     match Request::parse(line) {
+        Ok(request) if request.is_of_owner() && !owner => {
+            refuse("only root and the user of the agent may do this")
+        }
         Ok(request) => match service.ask(request).await {
             Some(answer) => json!({"answer": answer}),
             None => refuse("the daemon is stopping"),
@@ -183,6 +189,21 @@ mod tests {
         stream.read_to_string(&mut text).await.unwrap();
         assert_eq!(text.matches("\"error\"").count(), 2, "{text}");
         assert_eq!(listen(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn what_is_the_owners_is_not_for_members_of_the_group() {
+        let (service, mut asked) = Service::new();
+        tokio::spawn(async move {
+            while let Some((request, reply)) = asked.recv().await {
+                reply.send(request.to_json()).unwrap();
+            }
+        });
+        let reset = br#"{"op":"nacm-reset"}"#;
+        assert!(answer(reset, &service, true).await["answer"].is_object());
+        assert!(answer(reset, &service, false).await["error"].is_string());
+        let status = br#"{"op":"status"}"#;
+        assert!(answer(status, &service, false).await["answer"].is_object());
     }
 
     #[tokio::test]

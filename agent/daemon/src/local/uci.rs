@@ -5,6 +5,8 @@
 //! options mean. Errors name section, option, value and line; what is not known is a warning, so that a file
 //! written for a newer agent still works.
 
+pub mod channel;
+mod host;
 mod plugins;
 pub mod quiet;
 mod responder;
@@ -17,6 +19,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use channel::Channel;
 pub use plugins::Plugins;
 pub use quiet::{QuietHours, QuietZone, system_zone};
 pub use responder::Responder;

@@ -6,6 +6,9 @@
 //!
 //! Controllers' certificates are made for servers, and the controller is the server of the JSON door; that it is the client here
 //! makes it no other. So its extended key usage is judged as that of a server.
+//!
+//! The agent shows its own certificate with the authority that signed it, so that a client needs the root alone. Its name there is the agent's
+//! id, which no name server knows.
 
 use crate::identity::{Identity, Validity};
 use crate::local::uci::restconf::Client;
@@ -74,9 +77,10 @@ impl Credentials {
         let mut tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(verifier))
-            .with_single_cert(identity.chain.clone(), identity.key.private_key())?;
+            .with_single_cert(identity.presented(), identity.key.private_key())?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // Validity and revocation are looked at on every connection.
+        // Each connection is proved anew. Its validity is looked at again with each request; an agent hears of no revocations: a
+        // controller's certificate that is lost holds until its end, or until its authority is replaced.
         tls.session_storage = Arc::new(NoServerSessionStorage {});
         tls.send_tls13_tickets = 0;
         Ok(Self {

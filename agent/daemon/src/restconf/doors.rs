@@ -6,6 +6,7 @@ use glimpse_model::time::Timestamp;
 use glimpse_restconf::cert_to_name::Entry;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A controller that is called.
@@ -32,7 +33,11 @@ pub struct Standing {
 
 /// The door as its parts describe it.
 #[derive(Debug, Default)]
-pub struct Doors(Mutex<Standing>);
+pub struct Doors {
+    standing: Mutex<Standing>,
+    /// Its bytes of this month are used up.
+    spent: AtomicBool,
+}
 
 impl Doors {
     /// How it stands now.
@@ -67,7 +72,17 @@ impl Doors {
         change(self.lock().called.entry(remote.clone()).or_default());
     }
 
+    /// Says whether the bytes of this month are used up; whether that is news.
+    pub fn set_spent(&self, spent: bool) -> bool {
+        self.spent.swap(spent, Ordering::Relaxed) != spent
+    }
+
+    /// Whether the bytes of this month are used up.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,16 +1,24 @@
 //! Connections that others make.
 
 use super::credentials::Credentials;
-use super::{CONNECTIONS, Shared, serve};
+use super::places::{Hands, Shaking};
+use super::{CONNECTIONS, CONNECTIONS_OF_ONE, Shared, serve};
+use crate::clock;
+use glimpse_net::target::classify;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Until an address that cannot be listened at is tried again: it may come with its interface.
 const RETRY: Duration = Duration::from_secs(30);
+/// Connections that shake hands at a time, and those of one peer.
+const HANDS: (usize, usize) = (8, 4);
+/// Time until a client has said the first word.
+const HELLO: Duration = Duration::from_secs(3);
+/// How often it is told that connections were refused: whoever knocks does not fill the log.
+const SUMMARY: Duration = Duration::from_mins(1);
 /// Pause after the system has no connection to give.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,21 +51,24 @@ impl Listener {
         log::info!("restconf listens at {at}");
         self.shared.doors.listens(at);
         // Who shakes hands has no place yet: strangers cannot take those of clients.
-        let hands = Arc::new(Semaphore::new(CONNECTIONS));
+        let hands = Hands::new(HANDS.0, HANDS.1);
+        let refused = Arc::new(Refused::default());
         let mut tasks = JoinSet::new();
         loop {
-            let Ok(hand) = hands.clone().acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((tcp, peer)) => {
                     while tasks.try_join_next().is_some() {}
+                    let shaking = hands.begin(peer.ip());
                     let (credentials, shared, idle) =
                         (self.credentials.clone(), self.shared.clone(), self.idle);
+                    let refused = refused.clone();
                     tasks.spawn(async move {
-                        if let Some(connection) = shake(tcp, peer, &credentials, &shared).await {
-                            drop(hand);
-                            serve_one(connection, at, peer, idle, &shared).await;
+                        let served = match shake(tcp, peer, shaking, &credentials, &shared).await {
+                            Ok(connection) => serve_one(connection, at, peer, idle, &shared).await,
+                            Err(error) => Err(error),
+                        };
+                        if let Err(error) = served {
+                            refused.note(peer, &error, clock::steady());
                         }
                     });
                 }
@@ -70,18 +81,42 @@ impl Listener {
     }
 }
 
+/// Connections that were refused since it was last said.
+#[derive(Debug, Default)]
+struct Refused(Mutex<(Option<Instant>, u32)>);
+
+impl Refused {
+    fn note(&self, peer: SocketAddr, error: &str, now: Instant) -> bool {
+        log::debug!(target:% = peer, error = error; "restconf: a connection was refused");
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.1 = kept.1.saturating_add(1);
+        let silent = kept
+            .0
+            .is_some_and(|last| now.saturating_duration_since(last) < SUMMARY);
+        if !silent {
+            let count = kept.1;
+            log::info!(target:% = peer, error = error; "restconf: connections were refused: {count}, the last for this reason");
+            *kept = (Some(now), 0);
+        }
+        !silent
+    }
+}
+
 async fn shake(
     tcp: TcpStream,
     peer: SocketAddr,
+    mut shaking: Shaking,
     credentials: &Credentials,
     shared: &Shared,
-) -> Option<serve::Connection> {
-    match serve::accept(tcp, peer.to_string(), credentials, shared).await {
-        Ok(connection) => Some(connection),
-        Err(error) => {
-            log::info!(target:% = peer, error = error.as_str(); "restconf: a connection was refused");
-            None
-        }
+) -> Result<serve::Connection, String> {
+    let way = serve::Way {
+        peer: peer.to_string(),
+        far: !classify(peer.ip()).is_local(),
+        hello: HELLO,
+    };
+    tokio::select! {
+        accepted = serve::accept(tcp, way, credentials, shared) => accepted,
+        _ = &mut shaking.pushed_out => Err("others came while it shook hands".to_owned()),
     }
 }
 
@@ -91,15 +126,19 @@ async fn serve_one(
     peer: SocketAddr,
     idle: Duration,
     shared: &Shared,
-) {
-    let Ok(_place) = shared.connections.clone().try_acquire_owned() else {
-        log::warn!(target:% = peer; "restconf: too many connections are open");
-        return;
-    };
+) -> Result<(), String> {
+    let user = &connection.user;
+    let too_many = || "too many connections are open".to_owned();
+    let own = shared
+        .of_users
+        .try_take(&user.name, CONNECTIONS_OF_ONE, CONNECTIONS.all);
+    let _own = own.ok_or_else(too_many)?;
+    let _place = shared.connections.try_take(user).ok_or_else(too_many)?;
     let _counted = Counted::new(at, shared);
     let (answered, error) = connection.serve(idle, shared).await;
     let error = error.unwrap_or_default();
     log::debug!(target:% = peer, error = error.as_str(); "restconf: a connection ended after {answered} requests");
+    Ok(())
 }
 
 /// A connection that counts while it lives.
@@ -115,5 +154,25 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.1.doors.count(self.0, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_knocks_does_not_fill_the_log() {
+        let refused = Refused::default();
+        let peer = SocketAddr::from(([192, 0, 2, 1], 1));
+        let begin = clock::steady();
+        let told = (0..1000).filter(|second| {
+            refused.note(
+                peer,
+                "no trusted connection",
+                begin + Duration::from_millis(second * 180),
+            )
+        });
+        assert_eq!(told.count(), 3, "in three minutes");
     }
 }

@@ -1,47 +1,53 @@
 //! HTTP on one connection, whoever dialled.
 
-use super::body::{Answer, Events};
+use super::body::{Answer, Events, Reader};
 use super::credentials::Credentials;
-use super::{BODY_LIMIT, Exchange, Reply, Shared, Told};
+use super::patient::Patient;
+use super::places::Place;
+use super::{BODY_LIMIT, Exchange, Reply, STREAMS, Shared, Told};
 use crate::clock;
+use crate::identity::Validity;
 use crate::uplink::http::Counted;
 use glimpse_model::read::printable;
+use glimpse_model::time::SECOND;
 use glimpse_restconf::media::{self, Encoding};
 use glimpse_restconf::{Error, Errors, Method, Request, Response, Tag, User};
 use glimpse_yang::table::AGENT;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Version, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use nix::sys::socket::{setsockopt, sockopt};
+use rustls::server::Acceptor;
 use std::convert::Infallible;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{Sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Time to shake hands.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time to shake hands, from the client's first word on.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Time for a body to arrive.
 const BODY: Duration = Duration::from_secs(30);
 /// Time for the daemon to answer: it may be writing to slow flash.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Time that a client may take nothing of what it is sent.
-const STALL: Duration = Duration::from_secs(30);
+/// When a client may ask again that was told that too many bytes went by, in seconds.
+const RETRY: &str = "900";
 /// A body of fewer bytes is read at any time.
 const SMALL_BODY: usize = 64 << 10;
 /// Bytes of a body that is too large which are taken and thrown away.
 const DRAIN: usize = 16 << 20;
+/// Bytes of a body, and requests on a connection, from beyond the household when the bytes of the month are used up: what it
+/// takes to have the agent do less.
+const SPENT_BODY: usize = 16 << 10;
+const SPENT_REQUESTS: u32 = 8;
 /// Most header fields, and bytes of them.
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
@@ -55,6 +61,21 @@ pub(super) struct Connection {
     /// Who the client is.
     pub(super) user: User,
     peer: String,
+    /// It comes from beyond the household.
+    far: bool,
+    /// While its certificate holds.
+    validity: Validity,
+}
+
+/// How a connection came to be.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// From or to where.
+    pub(super) peer: String,
+    /// It comes from beyond the household: its bytes are bounded.
+    pub(super) far: bool,
+    /// How long the client's first word may take.
+    pub(super) hello: Duration,
 }
 
 /// Shakes hands on a fresh connection.
@@ -63,27 +84,40 @@ pub(super) struct Connection {
 /// What went wrong, for the log and for `error` in `doors`.
 pub(super) async fn accept(
     tcp: TcpStream,
-    peer: String,
+    way: Way,
     credentials: &Credentials,
     shared: &Shared,
 ) -> Result<Connection, String> {
     // Answers are small: waiting to fill packets would only delay them.
     let _ = tcp.set_nodelay(true);
     keep_alive(&tcp);
-    let patient = Patient {
-        inner: Counted::new(tcp, shared.traffic.clone()),
-        stalled: None,
+    let traffic = if way.far {
+        &shared.door
+    } else {
+        &shared.traffic
     };
-    let acceptor = TlsAcceptor::from(credentials.tls.clone());
-    let stream = timeout(HANDSHAKE, acceptor.accept(patient))
+    let patient = Patient::new(Counted::new(tcp, traffic.clone()));
+    let untrusted = |error| format!("no trusted connection: {error}");
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), patient);
+    let hello = timeout(way.hello, hello)
+        .await
+        .map_err(|_| "the client says nothing".to_owned())?
+        .map_err(untrusted)?;
+    let stream = timeout(HANDSHAKE, hello.into_stream(credentials.tls.clone()))
         .await
         .map_err(|_| "the handshake took too long".to_owned())?
-        .map_err(|error| format!("no trusted connection: {error}"))?;
+        .map_err(untrusted)?;
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let user = credentials
-        .user(certificates)
-        .ok_or_else(|| "the client is not known".to_owned())?;
-    Ok(Connection { stream, user, peer })
+    let unknown = || "the client is not known".to_owned();
+    let user = credentials.user(certificates).ok_or_else(unknown)?;
+    let validity = certificates.first().and_then(|own| Validity::of(own));
+    Ok(Connection {
+        validity: validity.ok_or_else(unknown)?,
+        stream,
+        user,
+        peer: way.peer,
+        far: way.far,
+    })
 }
 
 fn keep_alive(tcp: &TcpStream) {
@@ -100,12 +134,25 @@ impl Connection {
     /// not by itself.
     pub(super) async fn serve(self, idle: Duration, shared: &Shared) -> (u32, Option<String>) {
         let answered = Arc::new(AtomicU32::new(0));
-        let client = Arc::new((self.user, self.peer));
+        let spent = Arc::new(AtomicU32::new(0));
+        let client = Arc::new(Client {
+            user: self.user,
+            peer: self.peer,
+            far: self.far,
+            validity: self.validity,
+        });
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let (client, answered, shared) = (client.clone(), answered.clone(), shared.clone());
+            let spent = spent.clone();
             async move {
-                let response = respond(request, &client.0, &client.1, &shared).await;
+                let mut response = respond(request, &client, &shared).await;
                 answered.fetch_add(1, Ordering::Relaxed);
+                if client.is_spent(&shared)
+                    && spent.fetch_add(1, Ordering::Relaxed) + 1 >= SPENT_REQUESTS
+                {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
                 Ok::<_, Infallible>(response)
             }
         });
@@ -125,15 +172,50 @@ impl Connection {
     }
 }
 
+/// Whose requests come on a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    user: User,
+    peer: String,
+    far: bool,
+    validity: Validity,
+}
+
+impl Client {
+    /// A client of a stream.
+    #[cfg(test)]
+    pub(super) fn new(user: User, far: bool, validity: Validity) -> Self {
+        let peer = String::new();
+        Self {
+            user,
+            peer,
+            far,
+            validity,
+        }
+    }
+
+    /// Why the client is not served any more, if it is not: its certificate may end while it is connected.
+    pub(super) fn is_over(&self) -> bool {
+        !self.validity.contains(clock::now().as_micros() / SECOND)
+    }
+
+    /// Whether nothing more is sent to it but what it needs in order to edit.
+    pub(super) fn is_spent(&self, shared: &Shared) -> bool {
+        self.far && shared.doors.is_spent()
+    }
+}
+
 /// A refusal that the daemon need not hear of.
 fn refuse(error: Error, encoding: Encoding) -> hyper::Response<Answer> {
+    // What was not read of the request would be taken for the next one.
+    whole(refusal(error, encoding).with("Connection", "close"))
+}
+
+fn refusal(error: Error, encoding: Encoding) -> Response {
     let errors = Errors(vec![error]);
     let body = errors.body(&AGENT, encoding);
-    let response = Response::new(errors.status(), clock::now().as_micros())
+    Response::new(errors.status(), clock::now().as_micros())
         .with_body(media::media_type(encoding), body)
-        // What was not read of the request would be taken for the next one.
-        .with("Connection", "close");
-    whole(response)
 }
 
 fn whole(response: Response) -> hyper::Response<Answer> {
@@ -160,8 +242,7 @@ fn head(status: u16, headers: &[(&'static str, String)], body: Answer) -> hyper:
 
 async fn respond(
     request: hyper::Request<Incoming>,
-    user: &User,
-    peer: &str,
+    client: &Client,
     shared: &Shared,
 ) -> hyper::Response<Answer> {
     let (parts, body) = request.into_parts();
@@ -176,7 +257,7 @@ async fn respond(
         query: parts.uri.query().map(str::to_owned),
         headers,
         body: Vec::new(),
-        user: Some(user.clone()),
+        user: Some(client.user.clone()),
         time: clock::now().as_micros(),
     };
     let sent = request.header("content-type");
@@ -188,16 +269,27 @@ async fn respond(
         let error = Error::protocol(Tag::MalformedMessage, "the request has no Host");
         return refuse(error, encoding);
     }
-    request.body = match read(body, &parts.headers, shared).await {
-        Ok(bytes) => bytes,
+    if client.is_over() {
+        let error = Error::protocol(Tag::AccessDenied, "the client's certificate has ended");
+        return refuse(error.with_status(401), encoding);
+    }
+    if request.method == Method::Get && client.is_spent(shared) {
+        let message = "the bytes that the household gives for this in a month are used up";
+        let error = Error::protocol(Tag::ResourceDenied, message).with_status(503);
+        return whole(refusal(error, encoding).with("Retry-After", RETRY));
+    }
+    let place;
+    (request.body, place) = match read(body, &parts.headers, client, shared).await {
+        Ok(read) => read,
         Err(error) => return refuse(error, encoding),
     };
     let operator = request.header("glimpse-operator");
     let (reply, answer) = oneshot::channel();
     let exchange = Exchange {
         request,
-        peer: peer.to_owned(),
+        peer: client.peer.clone(),
         operator: operator.map(|name| printable(&name)),
+        _body: place,
         reply,
     };
     let asked = shared.told.send(Told::Asked(Box::new(exchange))).await;
@@ -208,13 +300,20 @@ async fn respond(
     match answer {
         Some(Reply::Whole(response)) => whole(response),
         Some(Reply::Events(stream, notices)) => {
-            let Ok(place) = shared.streams.clone().try_acquire_owned() else {
+            let (all, own) = STREAMS;
+            let place = shared.streams.try_take(&client.user.name, own, all);
+            let Some(place) = place else {
                 let error = Error::protocol(Tag::ResourceDenied, "too many streams are open");
                 return refuse(error.with_status(503), encoding);
             };
             let headers = stream.response.headers.clone();
             let status = stream.response.status;
-            let events = Events::follow(*stream, notices, shared.clone(), place);
+            let reader = Reader {
+                client: client.clone(),
+                shared: shared.clone(),
+                place,
+            };
+            let events = Events::follow(*stream, notices, reader);
             head(status, &headers, Answer::Events(events))
         }
         None => {
@@ -224,21 +323,28 @@ async fn respond(
     }
 }
 
-/// The body of a request, within the bounds of bytes and time.
+/// The body of a request, within the bounds of bytes and time, and the place it holds if it is large.
 async fn read(
     mut body: Incoming,
     headers: &hyper::HeaderMap,
+    client: &Client,
     shared: &Shared,
-) -> Result<Vec<u8>, Error> {
+) -> Result<(Vec<u8>, Option<Place>), Error> {
+    let spent = client.is_spent(shared);
+    let (most, drain) = if spent {
+        (SPENT_BODY, 0)
+    } else {
+        (BODY_LIMIT, DRAIN)
+    };
     let too_big = || {
-        let message = format!("a body has at most {BODY_LIMIT} bytes: divide it");
+        let message = format!("a body has at most {most} bytes: divide it");
         Error::protocol(Tag::TooBig, message)
     };
     let declared: Option<usize> = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    let large = declared.is_some_and(|length| length > BODY_LIMIT);
-    if large && headers.contains_key(header::EXPECT) {
+    let large = declared.is_some_and(|length| length > most);
+    if large && (spent || headers.contains_key(header::EXPECT)) {
         return Err(too_big());
     }
     let reading = async {
@@ -251,23 +357,23 @@ async fn read(
                 continue;
             };
             passed = passed.saturating_add(data.len());
-            if large || passed > BODY_LIMIT {
+            if large || passed > most {
                 // Who still writes does not read: what is too much is taken, so that the answer is heard.
                 bytes = Vec::new();
-                if passed > DRAIN {
+                if passed > drain {
                     return Err(too_big());
                 }
                 continue;
             }
             if passed > SMALL_BODY && place.is_none() {
-                place = shared.large_bodies.acquire().await.ok();
+                place = shared.large_bodies.take(&client.user).await;
             }
             bytes.extend_from_slice(&data);
         }
-        if large || passed > BODY_LIMIT {
+        if large || passed > most {
             return Err(too_big());
         }
-        Ok(bytes)
+        Ok((bytes, place))
     };
     timeout(BODY, reading).await.unwrap_or_else(|_| {
         let error = Error::protocol(Tag::OperationFailed, "the body took too long");
@@ -275,48 +381,5 @@ async fn read(
     })
 }
 
-/// A stream that gives up a peer that takes nothing.
-#[derive(Debug)]
-struct Patient {
-    inner: Counted,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if poll.is_ready() {
-            self.stalled = None;
-            return poll;
-        }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
-        stalled
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
+#[cfg(test)]
+mod tests;

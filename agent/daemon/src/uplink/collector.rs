@@ -1,6 +1,6 @@
 //! Sends reports of RFC 8194 to collectors, by the `report` operation of RFC 8040 §3.6.
 
-use super::http::{Call, Client, Traffic};
+use super::http::{Call, Client, HttpError, Traffic};
 use crate::clock;
 use glimpse_lmap::Output;
 use glimpse_lmap::control::Agent;
@@ -62,7 +62,7 @@ pub async fn post(
     let tls = watch::channel(tls).1;
     let mut client = match Client::new(base, tls, traffic) {
         Ok(client) => client,
-        Err(error) => return later(all, error.to_string()),
+        Err(error) => return later(all, failed(base, &error)),
     };
     let mut encoding = Encoding::Json;
     loop {
@@ -103,9 +103,15 @@ pub async fn post(
                 let wait = wait.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
                 (count, Answer::of_status(answer.status.as_u16(), wait))
             }
-            Err(error) => later(count, error.explain()),
+            Err(error) => later(count, failed(base, &error)),
         };
     }
+}
+
+/// What whoever configures reports is told: the rest would tell of the household's network, and goes to its log.
+fn failed(collector: &str, error: &HttpError) -> String {
+    log::info!(target:% = collector, error = error.explain().as_str(); "a report was not taken");
+    error.class().to_owned()
 }
 
 fn content_type(encoding: Encoding) -> HeaderValue {

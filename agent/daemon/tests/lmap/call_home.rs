@@ -116,6 +116,66 @@ async fn lmap_check_76_waits_grow_while_the_controller_is_away_and_its_return_is
 }
 
 #[tokio::test]
+async fn a_controller_that_asks_and_hangs_up_is_called_again_soon() {
+    let (listener, settings) = listener().await;
+    let mut place = Place::new(&settings);
+    place.start();
+    let mut ended: Option<std::time::Instant> = None;
+    for _ in 0..5 {
+        let tcp = called(&listener).await;
+        if let Some(ended) = ended {
+            let waited = ended.elapsed();
+            assert!(waited < Duration::from_secs(4), "{waited:?}");
+            assert!(waited > Duration::from_millis(900), "{waited:?}");
+        }
+        let mut client = Client::over(tcp, Some(&place.controller), &place.agent.der)
+            .await
+            .unwrap();
+        assert_eq!(client.get("/restconf").await.status, 200);
+        drop(client);
+        ended = Some(steady());
+    }
+}
+
+#[tokio::test]
+async fn when_its_bytes_are_used_up_the_controller_may_edit_and_not_read() {
+    let (listener, settings) = listener().await;
+    let mut place = Place::new(&settings);
+    let month = glimpse_agent::clock::now().month().to_string();
+    let used = json!({"month": month, "fixed": 0, "mobile": 0, "own": 0, "control": 0, "door": 1_u64 << 40});
+    std::fs::write(place.path("state/accounts.json"), used.to_string()).unwrap();
+    place.start();
+    let tcp = called(&listener).await;
+    let mut client = Client::over(tcp, Some(&place.controller), &place.agent.der)
+        .await
+        .unwrap();
+    // What it was is looked at with the first request.
+    client.get("/restconf").await;
+    let refused = client.get(L).await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.header("retry-after"), "900");
+    assert_eq!(refused.header("cache-control"), "no-cache");
+    client.merge(&json!({"agent": {"group-id": "x"}})).await;
+    for number in 0..5 {
+        assert_eq!(client.get(L).await.status, 503, "{number}");
+    }
+    assert!(client.send("GET", L, &[], "").await.is_err(), "that is all");
+    let again = timeout(Duration::from_secs(5), listener.accept()).await;
+    assert!(again.is_err(), "nor is it called at once");
+    place.ready().await;
+    let mut otto = place.connect(&place.otto).await;
+    assert_eq!(otto.get(L).await.status, 200, "the household reads");
+    let told = place.command(&["budget", "--json"]).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(
+        told["door"]["cap_bytes"],
+        524_288_000 / 20 + 10_000_000,
+        "{told}"
+    );
+    assert!(told["door"]["used_bytes"].as_u64() >= Some(1 << 40));
+}
+
+#[tokio::test]
 async fn a_controller_that_never_speaks_is_given_up_and_called_again() {
     let (listener, settings) = listener().await;
     let mut place = Place::new(&settings);
@@ -141,9 +201,7 @@ async fn a_controller_that_never_speaks_is_given_up_and_called_again() {
 #[tokio::test]
 async fn a_connection_on_which_nothing_is_asked_is_given_up() {
     let (listener, settings) = listener().await;
-    let mut place = Place::new(&format!(
-        "{settings}\toption idle_timeout '10'\n\toption connection_type 'periodic'\n\toption period '1'\n"
-    ));
+    let mut place = Place::new(&format!("{settings}\toption idle_timeout '10'\n"));
     place.start();
     let tcp = called(&listener).await;
     let mut stream = tls(tcp, Some(&place.controller), &place.agent.der)

@@ -1,6 +1,6 @@
 //! A collector that says what it is told to.
 
-use crate::place::Place;
+use crate::place::{Leaf, Place};
 use glimpse_agent::clock::steady;
 use glimpse_yang::Encoding;
 use glimpse_yang::read::Reader;
@@ -59,6 +59,16 @@ impl Collector {
     }
 
     pub(crate) async fn judging(place: &Place, answers: &[u16], judge: Judge) -> Self {
+        let leaf = &place.controller;
+        Self::of(place, leaf, place.controller_port, answers, judge).await
+    }
+
+    /// One of somebody else's, at any port.
+    pub(crate) async fn foreign(place: &Place, leaf: &Leaf) -> Self {
+        Self::of(place, leaf, 0, &[], Box::new(|_| None)).await
+    }
+
+    async fn of(place: &Place, leaf: &Leaf, port: u16, answers: &[u16], judge: Judge) -> Self {
         let mut agents = RootCertStore::empty();
         agents.add(place.authorities.agents.der.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -66,7 +76,6 @@ impl Collector {
             WebPkiClientVerifier::builder_with_provider(Arc::new(agents), provider.clone())
                 .build()
                 .unwrap();
-        let leaf = &place.controller;
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -74,7 +83,7 @@ impl Collector {
             .with_single_cert(vec![leaf.der.clone()], leaf.key.clone_key())
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let inner = Arc::new(Inner {
             received: Mutex::default(),
@@ -131,6 +140,11 @@ async fn take(
     inner: Arc<Inner>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if !parts.uri.path().starts_with("/restconf/") {
+        // The JSON door asks its controller at the same place.
+        let response = hyper::Response::builder().status(404);
+        return Ok(response.body(Full::default()).unwrap());
+    }
     assert_eq!(
         parts.uri.path(),
         "/restconf/operations/ietf-lmap-report:report"

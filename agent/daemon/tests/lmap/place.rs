@@ -4,7 +4,7 @@ use crate::client::Client;
 use glimpse_agent::clock::steady;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ pub(crate) const CONTROLLER: &str = "controller.example";
 /// An authority.
 pub(crate) struct Signer {
     pub(crate) der: CertificateDer<'static>,
-    pem: String,
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -31,9 +31,15 @@ pub(crate) struct Signer {
 pub(crate) struct Leaf {
     pub(crate) der: CertificateDer<'static>,
     pub(crate) key: PrivateKeyDer<'static>,
-    pem: String,
-    key_pem: String,
+    pub(crate) pem: String,
+    pub(crate) key_pem: String,
 }
+
+/// As our controller makes them: each side is client and server.
+const USAGES: [ExtendedKeyUsagePurpose; 2] = [
+    ExtendedKeyUsagePurpose::ServerAuth,
+    ExtendedKeyUsagePurpose::ClientAuth,
+];
 
 fn pem(label: &str, der: &[u8]) -> String {
     der::pem::encode_string(label, der::pem::LineEnding::LF, der).unwrap()
@@ -48,21 +54,21 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-fn authority(name: &str, unit: Option<(&str, ExtendedKeyUsagePurpose)>) -> CertificateParams {
+fn authority(name: &str, unit: Option<&str>) -> CertificateParams {
     let mut params = params(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    if let Some((unit, usage)) = unit {
+    if let Some(unit) = unit {
         params
             .distinguished_name
             .push(DnType::OrganizationalUnitName, unit);
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = USAGES.to_vec();
     }
     params
 }
 
 impl Signer {
-    fn root() -> Self {
+    pub(crate) fn root() -> Self {
         let key = KeyPair::generate().unwrap();
         let params = authority("GLIMPSE root", None);
         let certificate = params.self_signed(&key).unwrap();
@@ -73,9 +79,9 @@ impl Signer {
         }
     }
 
-    fn intermediate(&self, unit: &str, usage: ExtendedKeyUsagePurpose) -> Self {
+    fn intermediate(&self, unit: &str) -> Self {
         let key = KeyPair::generate().unwrap();
-        let params = authority(&format!("GLIMPSE {unit}"), Some((unit, usage)));
+        let params = authority(&format!("GLIMPSE {unit}"), Some(unit));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Self {
             der: certificate.der().clone(),
@@ -84,16 +90,33 @@ impl Signer {
         }
     }
 
-    /// A certificate for servers, or for clients where it has no name.
+    /// A certificate, with a name that can be looked up or without.
     pub(crate) fn leaf(&self, common_name: &str, san: Option<&str>) -> Leaf {
-        let key = KeyPair::generate().unwrap();
         let mut params = params(common_name);
-        params.extended_key_usages = vec![match san {
-            Some(_) => ExtendedKeyUsagePurpose::ServerAuth,
-            None => ExtendedKeyUsagePurpose::ClientAuth,
-        }];
         let names: Vec<String> = san.into_iter().map(str::to_owned).collect();
         params.subject_alt_names = CertificateParams::new(names).unwrap().subject_alt_names;
+        self.sign(params)
+    }
+
+    /// An agent's, as our controller makes it.
+    fn agent(&self, id: &str) -> Leaf {
+        let mut params = params(id);
+        let uri = format!("urn:glimpse:agent:{id}").try_into().unwrap();
+        params.subject_alt_names = vec![SanType::URI(uri)];
+        self.sign(params)
+    }
+
+    /// A certificate for the next seconds.
+    pub(crate) fn brief(&self, common_name: &str, seconds: i64) -> Leaf {
+        let end = glimpse_agent::clock::now().as_micros() / 1_000_000 + seconds;
+        let mut params = params(common_name);
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end.unsigned_abs());
+        self.sign(params)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Leaf {
+        let key = KeyPair::generate().unwrap();
+        params.extended_key_usages = USAGES.to_vec();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Leaf {
             der: certificate.der().clone(),
@@ -118,7 +141,7 @@ impl Leaf {
 
 /// An installation's authorities.
 pub(crate) struct Authorities {
-    root: Signer,
+    pub(crate) root: Signer,
     pub(crate) controllers: Signer,
     pub(crate) agents: Signer,
 }
@@ -127,8 +150,8 @@ impl Authorities {
     pub(crate) fn new() -> Self {
         let root = Signer::root();
         Self {
-            controllers: root.intermediate("controllers", ExtendedKeyUsagePurpose::ServerAuth),
-            agents: root.intermediate("agents", ExtendedKeyUsagePurpose::ClientAuth),
+            controllers: root.intermediate("controllers"),
+            agents: root.intermediate("agents"),
             root,
         }
     }
@@ -151,6 +174,8 @@ pub(crate) struct Place {
     /// An operator.
     pub(crate) otto: Leaf,
     pub(crate) port: u16,
+    /// Where its controller is, and with it the controller's collector.
+    pub(crate) controller_port: u16,
     child: Option<Child>,
 }
 
@@ -160,11 +185,12 @@ impl Place {
         let authorities = Authorities::new();
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
-            agent: authorities.agents.leaf("agent-7", None),
+            agent: authorities.agents.agent("agent-7"),
             controller: authorities.controllers.leaf("controller", Some(CONTROLLER)),
             olga: Signer::root().leaf("olga", None),
             otto: Signer::root().leaf("otto", None),
             port: free_port(),
+            controller_port: free_port(),
             authorities,
             child: None,
         };
@@ -173,8 +199,13 @@ impl Place {
         let write = |name: &str, text: &str| fs::write(identity.join(name), text).unwrap();
         write("key.pem", &place.agent.key_pem);
         write("certificate.pem", &place.agent.pem);
-        let (root, controllers) = (&place.authorities.root, &place.authorities.controllers);
-        write("ca.pem", &format!("{}{}", root.pem, controllers.pem));
+        let Authorities {
+            root,
+            controllers,
+            agents,
+        } = &place.authorities;
+        let authorities = [&root.pem, &controllers.pem, &agents.pem].map(String::as_str);
+        write("ca.pem", &authorities.concat());
         write("controller", CONTROLLER);
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(identity.join("key.pem"), private).unwrap();
@@ -186,7 +217,7 @@ impl Place {
     pub(crate) fn configure(&self, more: &str) {
         let dir = self.dir.path().display();
         let text = format!(
-            "config controller\n\toption state_dir '{dir}/state'\n\
+            "config controller\n\toption state_dir '{dir}/state'\n\toption url 'https://127.0.0.1:{}'\n\
              config consent\n\toption enabled '1'\n\
              config local\n\toption socket '{dir}/run/agent.sock'\n\
              config log\n\toption level 'debug'\n\
@@ -195,6 +226,7 @@ impl Place {
              config storage\n\toption spool_dir '{dir}/spool'\n\toption history_dir '{dir}/history'\n\
              config restconf\n\toption enabled '1'\n\tlist listen '127.0.0.1'\n\toption port '{}'\n\
              \tlist client 'olga {}'\n\tlist client 'otto operator {}'\n{more}\n",
+            self.controller_port,
             self.port,
             self.olga.fingerprint(),
             self.otto.fingerprint(),
@@ -204,6 +236,47 @@ impl Place {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Where reports to the controller go.
+    pub(crate) fn collector(&self) -> String {
+        format!("https://127.0.0.1:{}/restconf", self.controller_port)
+    }
+
+    /// A command of its program.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(AGENT);
+        command
+            .args(words)
+            .arg("--config")
+            .arg(self.path("glimpse"));
+        command
+    }
+
+    /// Adds a plug-in, a shell script that runs `run`, with further members of its description.
+    pub(crate) fn plugin(&self, name: &str, longest_ms: u32, more: &str, run: &str) {
+        let mode = |path: &PathBuf, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(&self.dir.path().to_owned(), 0o755);
+        let plugins = self.path("plugins");
+        fs::create_dir_all(&plugins).unwrap();
+        mode(&plugins, 0o755);
+        let text = format!(
+            "#!/bin/sh\ncase \"$1\" in\ndescribe) echo '{{\"contract\":1,\"name\":\"{name}\",\
+             \"worst_case_bytes\":1000,\"longest_run_ms\":{longest_ms}{more}}}' ;;\nrun)\n{run}\n;;\nesac\n"
+        );
+        let path = plugins.join(format!("{name}.sh"));
+        fs::write(&path, text).unwrap();
+        mode(&path, 0o755);
+        let settings = fs::read_to_string(self.path("glimpse")).unwrap();
+        if !settings.contains("config plugins") {
+            let dir = plugins.display();
+            let more = format!(
+                "config plugins\n\toption enabled '1'\n\toption directory '{dir}'\n\toption user 'nobody'\n"
+            );
+            fs::write(self.path("glimpse"), settings + &more).unwrap();
+        }
     }
 
     /// What it has said so far.

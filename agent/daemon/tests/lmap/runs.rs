@@ -226,7 +226,7 @@ async fn lmap_check_68_hostile_names_become_safe_distinct_files() {
     let mut client = place.controller().await;
     let (evil, long) = ("../../etc/x", "ü".repeat(300));
     // Nobody collects: everything waits.
-    let url = format!("https://127.0.0.1:{}/restconf", crate::place::free_port());
+    let url = place.collector();
     client
         .merge(&json!({
             "events": {"event": [{"name": "now", "immediate": [null]}, {"name": "never", "one-off": {"time": in_seconds(-60)}}]},
@@ -264,33 +264,6 @@ async fn lmap_check_68_hostile_names_become_safe_distinct_files() {
             .all(|b| b.is_ascii_hexdigit() || b"-.json".contains(&b))
     };
     assert!(names.iter().all(plain), "{names:?}");
-}
-
-#[tokio::test]
-async fn lmap_check_69_a_value_with_a_semicolon_reaches_the_method_as_it_is() {
-    let place = Place::started("").await;
-    let collector = Collector::new(&place, &[]).await;
-    let mut client = place.controller().await;
-    client
-        .merge(&json!({
-            "events": {"event": [{"name": "now", "immediate": [null]}, {"name": "often", "periodic": {"interval": 1}}]},
-            "tasks": {"task": [ping_task("T", "; touch /tmp/glimpse-lmap-check-69"), report_task("R", &collector.url())]},
-            "schedules": {"schedule": [
-                {"name": "S", "start": "now", "action": [{"name": "A", "task": "T", "destination": ["D"]}]},
-                schedule("D", "often", "R")]}
-        }))
-        .await;
-    client.until("it failed", "S", |s| s["failures"] == 1).await;
-    let report = collector
-        .until("a report", |r| !r.results().is_empty())
-        .await;
-    let result = &report.results()[0];
-    assert_eq!(
-        result["option"][0]["value"],
-        "; touch /tmp/glimpse-lmap-check-69"
-    );
-    assert_eq!(result["status"], 126, "no such host is tried");
-    assert!(!std::path::Path::new("/tmp/glimpse-lmap-check-69").exists());
 }
 
 #[tokio::test]

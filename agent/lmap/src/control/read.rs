@@ -1,5 +1,6 @@
 //! From the tree.
 
+use super::limits::{at, check};
 use super::{
     Action, Agent, CalendarEvent, Control, DAYS, Event, EventKind, Function, MONTHS, Mode,
     OptionEntry, Parameters, Schedule, Stop, Suppression, Task,
@@ -9,14 +10,14 @@ use glimpse_model::time::Timestamp;
 use glimpse_model::timing::CivilTimes;
 use glimpse_yang::schema::Schema;
 use glimpse_yang::view::View;
-use glimpse_yang::{DataPath, Error, Segment, Tag, Tree};
+use glimpse_yang::{Error, Tag, Tree};
 
 impl Control {
     /// Reads a valid tree; one without `/lmap` holds nothing. State in it is passed over.
     ///
     /// # Errors
     /// [`Tag::InvalidValue`] with the path, for what the module's types let through and no clock knows: a zone of more than 14 hours,
-    /// a time outside the years 0 to 9999.
+    /// a time outside the years 0 to 9999. Where it is too much for an agent, as [`super::limits`] says.
     pub fn read(tree: &Tree) -> Result<Self, Error> {
         let Some(lmap) = tree.view("ietf-lmap-control:lmap") else {
             return Ok(Self::default());
@@ -25,7 +26,7 @@ impl Control {
             let list = lmap.container(list);
             list.into_iter().flat_map(move |list| list.list(entry))
         };
-        Ok(Self {
+        let control = Self {
             agent: lmap
                 .container("agent")
                 .map_or_else(Agent::default, |agent| read_agent(&agent)),
@@ -41,7 +42,9 @@ impl Control {
             events: entries("events", "event")
                 .map(|event| read_event(&event, tree.schema))
                 .collect::<Result<_, _>>()?,
-        })
+        };
+        check(&control, tree.schema)?;
+        Ok(control)
     }
 }
 
@@ -184,29 +187,14 @@ struct EventReader<'a> {
 
 impl EventReader<'_> {
     fn refuse(&self, kind: &str, leaf: &str, message: &str) -> Error {
-        let plain = |name| Segment {
-            module: None,
-            name,
-            keys: None,
-        };
-        let segments = [
-            Segment {
-                module: Some("ietf-lmap-control"),
-                ..plain("lmap")
-            },
-            plain("events"),
-            Segment {
-                keys: Some(vec![self.name.to_owned()]),
-                ..plain("event")
-            },
-            plain(kind),
-            plain(leaf),
-        ];
         let error = Error::new(Tag::InvalidValue, message);
-        match DataPath::from_segments(self.schema, &segments) {
-            Ok(path) => error.at(path),
-            Err(_) => error,
-        }
+        let steps = [
+            ("events", None),
+            ("event", Some(self.name)),
+            (kind, None),
+            (leaf, None),
+        ];
+        at(self.schema, error, &steps)
     }
 
     fn time(&self, view: &View<'_>, kind: &str, leaf: &str) -> Result<Option<Timestamp>, Error> {

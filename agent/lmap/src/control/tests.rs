@@ -235,9 +235,23 @@ fn lmap_trap_20_numbers_are_numbers_and_64_bit_ones_are_strings() {
     assert_eq!(fault(&with(json!("5"))).0, Tag::InvalidValue);
 }
 
+/// A calendar with this zone, as each encoding writes it.
+fn zoned(zone: &str) -> [(Encoding, String); 2] {
+    let calendar = json!({"month": ["*"], "day-of-month": ["*"], "day-of-week": ["*"], "hour": ["*"], "minute": ["*"],
+        "second": [0], "timezone-offset": zone});
+    let event = json!({"name": "c", "calendar": calendar});
+    let json = json!({"ietf-lmap-control:lmap": events(&event)}).to_string();
+    let sets = "<month>*</month><day-of-month>*</day-of-month><day-of-week>*</day-of-week><hour>*</hour>\
+                <minute>*</minute><second>0</second>";
+    let xml = format!(
+        "<lmap xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-control\"><events><event><name>c</name><calendar>{sets}\
+         <timezone-offset>{zone}</timezone-offset></calendar></event></events></lmap>"
+    );
+    [(Encoding::Json, json), (Encoding::Xml, xml)]
+}
+
 #[test]
-fn zones_that_no_place_has_are_refused_with_their_path() {
-    let mut calendar = json!({"month": ["*"], "day-of-month": ["*"], "day-of-week": ["*"], "hour": ["*"], "minute": ["*"], "second": [0]});
+fn lmap_trap_30_zones_that_no_place_has_are_refused_with_their_path() {
     for (zone, minutes) in [
         ("Z", Some(0)),
         ("+14:00", Some(840)),
@@ -247,28 +261,40 @@ fn zones_that_no_place_has_are_refused_with_their_path() {
         ("-00:60", None),
         ("+99:99", None),
     ] {
-        calendar["timezone-offset"] = json!(zone);
-        let body =
-            json!({"ietf-lmap-control:lmap": events(&json!({"name": "c", "calendar": calendar}))})
-                .to_string();
-        let tree = Reader::new(&AGENT, Encoding::Json)
-            .data(body.as_bytes())
-            .unwrap();
-        match (Control::read(&tree), minutes) {
-            (Ok(control), Some(minutes)) => {
-                let EventKind::Calendar(calendar) = &control.events[0].kind else {
-                    panic!("a calendar");
-                };
-                assert_eq!(calendar.offset_minutes, Some(minutes), "{zone}");
+        for (encoding, body) in zoned(zone) {
+            let tree = Reader::new(&AGENT, encoding).data(body.as_bytes()).unwrap();
+            match (Control::read(&tree), minutes) {
+                (Ok(control), Some(minutes)) => {
+                    let EventKind::Calendar(calendar) = &control.events[0].kind else {
+                        panic!("a calendar");
+                    };
+                    assert_eq!(calendar.offset_minutes, Some(minutes), "{zone}");
+                }
+                (Err(error), None) => {
+                    assert_eq!(error.tag, Tag::InvalidValue);
+                    let path = error.path.unwrap().json(&AGENT);
+                    assert_eq!(
+                        path,
+                        "/ietf-lmap-control:lmap/events/event[name='c']/calendar/timezone-offset"
+                    );
+                }
+                (read, _) => panic!("{zone}: {read:?}"),
             }
-            (Err(error), None) => {
-                let path = error.path.unwrap().json(&AGENT);
-                assert_eq!(
-                    path,
-                    "/ietf-lmap-control:lmap/events/event[name='c']/calendar/timezone-offset"
-                );
-            }
-            (read, _) => panic!("{zone}: {read:?}"),
+        }
+    }
+}
+
+#[test]
+fn lmap_trap_30_digits_of_other_scripts_are_none() {
+    // XSD's \d is any decimal digit of Unicode: Arabic-Indic, full-width, Devanagari, and one among ASCII digits.
+    for zone in ["+٠٥:٣٠", "+０５:３０", "-०५:००", "+0५:30"] {
+        for (encoding, body) in zoned(zone) {
+            let error = Reader::new(&AGENT, encoding)
+                .data(body.as_bytes())
+                .unwrap_err();
+            assert_eq!(error.tag, Tag::InvalidValue, "{encoding:?} {zone}");
+            let path = error.path.unwrap().json(&AGENT);
+            assert!(path.ends_with("/calendar/timezone-offset"), "{path}");
         }
     }
 }

@@ -2,9 +2,14 @@
 // Values of the `json!` macro are made where they are used.
 #![allow(clippy::needless_pass_by_value)]
 
+use super::entry::Entry;
 use super::*;
 use crate::bench::{at, control, lmap};
+use crate::control::Event;
+use crate::moment::Moment;
+use glimpse_model::time::Zone;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// An agenda for one event that one schedule names.
 struct Watch {
@@ -17,8 +22,7 @@ struct Watch {
 
 impl Watch {
     fn new(event: &Value, start: &str, zone: Zone) -> Self {
-        let event = control(&lmap(&json!([event]), &json!([]), &json!([]))).events[0].clone();
-        Self::of(event, start, zone, 7)
+        Self::of(read(event), start, zone, 7)
     }
 
     fn of(event: Event, start: &str, zone: Zone, seed: u64) -> Self {
@@ -78,6 +82,19 @@ impl Watch {
             .map(|(_, o)| o.nominal.to_string())
             .collect()
     }
+}
+
+fn read(event: &Value) -> Event {
+    control(&lmap(&json!([event]), &json!([]), &json!([]))).events[0].clone()
+}
+
+/// One schedule names each of these.
+fn named(events: &[Event]) -> BTreeMap<String, BTreeSet<String>> {
+    let referrer = || BTreeSet::from(["s".to_owned()]);
+    let events = events.iter();
+    events
+        .map(|event| (event.name.clone(), referrer()))
+        .collect()
 }
 
 fn calendar(changes: &Value) -> Value {
@@ -223,12 +240,11 @@ fn lmap_trap_12_a_spread_longer_than_the_interval_loses_nothing() {
 
 #[test]
 fn lmap_trap_12a_agents_that_start_together_draw_apart() {
-    let event =
-        json!({"name": "e", "random-spread": 3600, "one-off": {"time": "2026-12-01T00:00:01Z"}});
-    let event = control(&lmap(&json!([event]), &json!([]), &json!([]))).events[0].clone();
+    let event = read(
+        &json!({"name": "e", "random-spread": 3600, "one-off": {"time": "2026-12-01T00:00:01Z"}}),
+    );
     let times: BTreeSet<Timestamp> = (0..200)
-        .map(|agent| {
-            let seed = seed_of(&format!("agent-{agent}"));
+        .map(|seed| {
             let mut watch = Watch::of(event.clone(), "2026-12-01T00:00:00Z", Zone::UTC, seed);
             watch.until("2026-12-01T02:00:00Z");
             watch.seen[0].0
@@ -252,11 +268,22 @@ fn lmap_trap_18_times_beyond_2038_are_times() {
 #[test]
 fn lmap_trap_23_the_delays_of_a_fleet_are_spread_evenly() {
     let nominal = at("2026-12-01T00:00:00Z");
+    let event =
+        json!({"name": "e", "random-spread": 86_400, "one-off": {"time": "2026-12-01T00:00:00Z"}});
+    let mark = Mark {
+        digest: 0,
+        since: nominal,
+        cursor: nominal,
+        done: false,
+        served: BTreeSet::new(),
+        waiting: Vec::new(),
+    };
+    let entry = Entry::new(read(&event), mark, &Zone::UTC);
     let mut buckets = [0_i32; 100];
-    let ids = (0..10_000).map(|i| format!("5b1c1f5e-3d0b-4f6e-9a3e-{i:012x}"));
-    for id in ids {
-        let delay = draw_spread(seed_of(&id), nominal, 86_399);
-        buckets[usize::try_from(delay / 864).unwrap()] += 1;
+    // Seeds as like each other as can be.
+    for seed in 0..10_000 {
+        let delay = entry.delay_us(seed, nominal) / SECOND;
+        buckets[usize::try_from(delay / 864).unwrap().min(99)] += 1;
     }
     // Chi square of 99 degrees: 149 is passed once in a thousand.
     let chi: i32 = buckets.iter().map(|n| (n - 100) * (n - 100)).sum::<i32>() / 100;
@@ -299,4 +326,143 @@ fn one_draw_for_all_who_name_the_event() {
     watch.until("2026-12-01T01:00:00Z");
     assert_eq!(watch.seen.len(), 1);
     assert!(watch.seen[0].1.is_for("anybody"));
+}
+
+#[test]
+fn an_event_that_nobody_named_has_missed_nothing() {
+    let events = [
+        read(&json!({"name": "p", "periodic": {"interval": 10, "start": "2026-12-01T00:00:00Z"}})),
+        read(&json!({"name": "o", "one-off": {"time": "2026-12-01T00:00:30Z"}})),
+        read(&json!({"name": "f", "periodic": {"interval": 25}})),
+    ];
+    let mut now = Moment {
+        wall: at("2026-12-01T00:00:05Z"),
+        steady_us: 0,
+        trusted: true,
+    };
+    let mut agenda = Agenda::new(7, Zone::UTC, false, &now);
+    agenda.open(true);
+    let none = BTreeMap::new();
+    agenda.configure(&events, &none, None, &none_known(), &now);
+    let mut pass = |agenda: &mut Agenda, seconds: i64| {
+        let mut all = Happened::default();
+        for _ in 0..seconds {
+            now.wall = now.wall.plus_micros(SECOND);
+            now.steady_us += SECOND;
+            let happened = agenda.advance(&now);
+            all.missed.extend(happened.missed);
+            all.occurrences.extend(happened.occurrences);
+        }
+        (all, now)
+    };
+    // Twice: named for the first time, and again after nobody did for a while.
+    for round in 0..2 {
+        let (silent, now) = pass(&mut agenda, 60);
+        assert_eq!(silent, Happened::default(), "{round}");
+        agenda.configure(&events, &named(&events), None, &none_known(), &now);
+        assert!(agenda.is_exhausted("o"), "it is over, and was nobody's");
+        let (happened, now) = pass(&mut agenda, 50);
+        assert_eq!(happened.missed, [], "{round}");
+        let of = |name: &str| {
+            let all = happened.occurrences.iter();
+            all.filter(|o| o.event == name).count()
+        };
+        assert_eq!((of("p"), of("f"), of("o")), (5, 2, 0), "{round}");
+        agenda.configure(&events, &none, None, &none_known(), &now);
+    }
+}
+
+fn none_known() -> BTreeMap<String, Mark> {
+    BTreeMap::new()
+}
+
+#[test]
+fn what_finds_no_place_in_the_queue_is_missed_and_counted() {
+    let event = json!({"name": "e", "random-spread": 86_400, "periodic":
+        {"interval": 1, "start": "2026-12-01T00:00:01Z", "end": "2026-12-01T00:05:00Z"}});
+    let mut watch = Watch::new(&event, "2026-12-01T00:00:00Z", Zone::UTC);
+    for _ in 0..400 {
+        watch.pass(SECOND);
+        watch.look();
+    }
+    let waiting = watch.agenda.pending.len();
+    assert!(waiting <= EVENT_LIMIT, "{waiting}");
+    let missed = usize::try_from(watch.missed).unwrap();
+    assert_eq!(watch.seen.len() + waiting + missed, 300);
+    watch.until("2026-12-03T00:00:00Z");
+    assert_eq!(watch.seen.len() + missed, 300, "what had a place happens");
+}
+
+#[test]
+fn however_many_events_there_are_the_queue_is_bounded_and_guards_find_a_place() {
+    let mut events: Vec<Event> = (0..100)
+        .map(|i| {
+            read(
+                &json!({"name": format!("e{i}"), "random-spread": 86_400, "periodic":
+                {"interval": 1, "start": "2026-12-01T00:00:00Z"}}),
+            )
+        })
+        .collect();
+    events.push(read(&json!({"name": "lost", "controller-lost": [null]})));
+    events.push(read(
+        &json!({"name": "o", "one-off": {"time": "2026-12-01T00:01:40Z"}}),
+    ));
+    let mut now = Moment {
+        wall: at("2026-12-01T00:00:00Z"),
+        steady_us: 0,
+        trusted: true,
+    };
+    let mut agenda = Agenda::new(7, Zone::UTC, false, &now);
+    agenda.open(true);
+    agenda.configure(&events, &named(&events), Some(90), &none_known(), &now);
+    let (mut missed, mut seen) = (0, 0);
+    let mut names = BTreeSet::new();
+    for _ in 0..200 {
+        now.wall = now.wall.plus_micros(SECOND);
+        now.steady_us += SECOND;
+        let happened = agenda.advance(&now);
+        assert!(agenda.pending.len() <= LIMIT + 1);
+        assert!(happened.missed.iter().all(|missed| missed.crowded));
+        missed += happened.missed.iter().map(|m| m.count).sum::<u32>();
+        seen += happened.occurrences.len();
+        names.extend(happened.occurrences.into_iter().map(|o| o.event));
+    }
+    assert!(names.contains("lost") && names.contains("o"), "{names:?}");
+    let told = usize::try_from(missed).unwrap() + seen + agenda.pending.len();
+    // What is still gathered is told within a minute.
+    assert!((100 * 140..=100 * 201 + 2).contains(&told), "{told}");
+}
+
+#[test]
+fn a_controller_that_comes_and_goes_is_lost_and_found_once_a_minute_at_most() {
+    let events = [
+        read(&json!({"name": "lost", "controller-lost": [null]})),
+        read(&json!({"name": "back", "controller-connected": [null]})),
+    ];
+    let mut now = Moment {
+        wall: at("2026-12-01T00:00:00Z"),
+        steady_us: 0,
+        trusted: true,
+    };
+    let mut agenda = Agenda::new(7, Zone::UTC, false, &now);
+    agenda.open(true);
+    agenda.configure(&events, &named(&events), Some(1), &none_known(), &now);
+    let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for second in 1..=600 {
+        now.wall = now.wall.plus_micros(SECOND);
+        now.steady_us += SECOND;
+        if second % 3 == 0 {
+            agenda.contact(&now);
+        }
+        for occurrence in agenda.advance(&now).occurrences {
+            times.entry(occurrence.event).or_default().push(second);
+        }
+        let wake = agenda.wake_us(&now);
+        assert!(wake.is_none_or(|at| at > now.steady_us), "no busy loop");
+    }
+    for of in times.values() {
+        assert!((9..=10).contains(&of.len()), "{times:?}");
+        assert!(of.windows(2).all(|pair| pair[1] - pair[0] >= 60), "{of:?}");
+    }
+    assert_eq!(times.len(), 2);
 }

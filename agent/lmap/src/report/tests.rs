@@ -2,10 +2,13 @@
 // Values of the `json!` macro are made where they are used.
 #![allow(clippy::needless_pass_by_value)]
 
+mod told;
+
 use super::*;
 use crate::bench::at;
+use crate::control::Parameters;
 use crate::outbox::Answer;
-use crate::output::Conflict;
+use crate::output::{BLOCK, Conflict};
 use glimpse_model::id::ResultId;
 use glimpse_model::record::{Record, Status};
 use glimpse_yang::read::Reader;
@@ -55,7 +58,10 @@ fn output(n: u8) -> Output {
             action: "b".to_owned(),
             task: "c".to_owned(),
         }],
-        functions: vec!["https://www.measure-it.net/metrics/Priv_X".to_owned()],
+        functions: vec![
+            "https://www.measure-it.net/metrics/Priv_RTDelay_Active_IP-TCP-HS__Seconds_Raw"
+                .to_owned(),
+        ],
     }
 }
 
@@ -223,10 +229,12 @@ fn long_reports_are_split_and_each_part_has_the_header() {
 fn lmap_trap_16_tables_say_what_their_columns_are() {
     let body = json_body(&[Arc::new(output(1))], &JSON, &agent());
     let tables = &body["ietf-lmap-report:input"]["result"][0]["table"];
-    assert_eq!(
-        tables[0]["function"][0]["uri"],
-        "https://www.measure-it.net/metrics/Priv_X"
-    );
+    for table in tables.as_array().unwrap() {
+        assert_eq!(
+            table["function"],
+            json!([{"uri": "https://www.measure-it.net/metrics/Priv_RTDelay_Active_IP-TCP-HS__Seconds_Raw", "role": ["Src"]}])
+        );
+    }
     let columns = tables[0]["column"].as_array().unwrap();
     assert_eq!(
         columns[..4],
@@ -308,28 +316,38 @@ fn texts_that_no_encoding_takes_do_not_stop_a_report() {
 }
 
 #[test]
-fn typed_parameters_go_to_who_knows_them_and_tokens_to_nobody() {
-    let mut with = output(1);
-    with.parameters = Some(Parameters {
-        method: "btc_ma".to_owned(),
-        values: vec![
-            ("host".to_owned(), "h".to_owned()),
-            ("token".to_owned(), "secret".to_owned()),
-        ],
-    });
-    let known = json_body(&[Arc::new(with.clone())], &JSON, &agent());
+fn typed_parameters_go_to_who_knows_them() {
+    let sent = [Arc::new(output(1))];
+    let known = json_body(&sent, &JSON, &agent());
     let parameters = &known["ietf-lmap-report:input"]["result"][0]["parameters"];
-    assert_eq!(parameters["glimpse-report:btc_ma"], json!({"host": "h"}));
+    assert_eq!(
+        parameters["glimpse-report:ping"],
+        json!({"host": "anchor.example.net"})
+    );
     let plain = Form {
         parameters: false,
         ..JSON
     };
-    let unknown = json_body(&[Arc::new(with)], &plain, &agent());
+    let unknown = json_body(&sent, &plain, &agent());
     assert!(
         unknown["ietf-lmap-report:input"]["result"][0]
             .get("parameters")
             .is_none()
     );
+}
+
+#[test]
+fn storage_is_told_in_whole_blocks() {
+    let one = output(1);
+    let length = u64::try_from(one.document(&[]).len()).unwrap();
+    assert!(length > 512 && length < 4096, "{length}");
+    assert_eq!(one.storage(&[], BLOCK), 4096);
+    assert_eq!(one.storage(&[], 512), length.next_multiple_of(512));
+    let mut large = output(1);
+    large.record.error = "x".repeat(4096);
+    assert_eq!(large.storage(&[], 4096), 8192);
+    // No file system has such blocks, and no division fails for it.
+    assert_eq!(one.storage(&[], 0), length);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Where results wait: in queues of schedules, and at reporting actions.
 
-use super::{Ended, Machine, Phase, Running, Step, queue_of};
+use super::{Act, Machine, Phase, Running, Step, queue_of};
+use crate::control::{Action, Schedule};
 use crate::moment::Moment;
-use crate::notice::Notice;
 use crate::outbox::Answer;
 use crate::output::{Output, Place};
 use crate::resolve::{Resolved, resolve};
-use glimpse_model::record::{Record, Status};
+use glimpse_model::record::Status;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,11 +21,13 @@ impl Machine {
     /// All that the actions of a run yielded goes to the queues of its destinations at once.
     pub(super) fn hand_over(&mut self, run: &Running, now: &Moment) {
         for (at, act) in run.acts.iter().enumerate() {
-            // The next action of this run has it, if there came to be one.
-            let looped = act.looped && run.acts[at + 1..].iter().any(|next| next.began.is_some());
-            let Some(output) = act.output.as_ref().filter(|_| !run.discard) else {
+            let Some(output) = act.output.as_ref() else {
                 continue;
             };
+            // Another action of this run has it, if there came to be one.
+            let looped = act.looped
+                && (run.used.contains(&output.record.id)
+                    || run.acts[at + 1..].iter().any(Act::has_run));
             let mut places = BTreeSet::new();
             for destination in &act.action.destinations {
                 if looped && *destination == run.schedule.name {
@@ -42,110 +44,119 @@ impl Machine {
         self.post(now);
     }
 
-    /// Notes that a result waits at more places, and has it stored.
-    fn keep(&mut self, output: &Arc<Output>, places: BTreeSet<Place>) {
-        if places.is_empty() {
-            return;
-        }
-        let id = output.record.id;
-        let known = self.places.entry(id).or_default();
-        let new = known.is_empty();
-        known.extend(places);
-        let all = known.iter().cloned().collect();
-        self.steps.push(Step::Keep(output.clone(), all));
-        if new {
-            self.steps.push(Step::Notice(Notice::ResultStored {
-                id: id.to_string(),
-                schedule: output.schedule.clone(),
-                action: output.action.clone(),
-                event: output.event,
-                status: output.status,
-            }));
-        }
-    }
-
-    /// Results no longer wait at a place; those that wait nowhere are forgotten.
-    pub(super) fn release(&mut self, outputs: &[Arc<Output>], place: &Place) {
-        for output in outputs {
-            let id = output.record.id;
-            let Some(places) = self.places.get_mut(&id) else {
-                continue;
-            };
-            places.remove(place);
-            if places.is_empty() {
-                self.places.remove(&id);
-                self.steps.push(Step::Forget(id));
-            }
-        }
-    }
-
     /// Results that a former process had stored wait where they had waited.
     pub(super) fn restore(&mut self, outputs: Vec<(Output, Vec<Place>)>) {
         let control = self.control.clone();
         for (output, places) in outputs {
             let output = Arc::new(output);
-            let id = output.record.id;
             for place in places {
-                let Some(live) = self.live.get_mut(&place.schedule) else {
+                let Some(schedule) = control.schedule(&place.schedule) else {
                     continue;
                 };
-                let action = place.action.as_ref().and_then(|name| {
-                    let schedule = control.schedule(&place.schedule)?;
-                    schedule.actions.iter().find(|action| action.name == *name)
-                });
+                let named = |action: &&Action| place.action.as_ref() == Some(&action.name);
+                let action = schedule.actions.iter().find(named);
                 let report = action.map(|action| {
-                    resolve(
-                        control.task(&action.task),
-                        action,
-                        &self.methods,
-                        &self.channels,
-                    )
+                    let task = control.task(&action.task);
+                    resolve(task, action, &self.methods, &self.channels)
                 });
                 if let (Some(action), Some(Ok(Resolved::Report { collectors, .. }))) =
                     (action, report)
                 {
-                    let key = (place.schedule.clone(), action.name.clone());
+                    let suppressed = self.is_suppressed(schedule, action);
+                    let key = (schedule.name.clone(), action.name.clone());
                     let outbox = self.outboxes.entry(key).or_default();
+                    // Nothing has come to be due to nobody: all have just been named.
                     outbox.serve(&collectors);
+                    if suppressed {
+                        outbox.pause();
+                    }
                     outbox.push(output.clone());
-                    self.places.entry(id).or_default().insert(place);
-                } else {
-                    live.queue.push(output.clone());
-                    let queue = queue_of(&place.schedule);
-                    self.places.entry(id).or_default().insert(queue);
+                    self.storage.add(&output, self.block, [place]);
+                } else if let Some(live) = self.live.get_mut(&schedule.name) {
+                    let queue = queue_of(&schedule.name);
+                    if !self.storage.waits_at(output.record.id, &queue) {
+                        live.queue.push(output.clone());
+                        self.storage.add(&output, self.block, [queue]);
+                    }
                 }
             }
-            if !self.places.contains_key(&id) {
-                self.steps.push(Step::Forget(id));
+            if !self.storage.waits(output.record.id) {
+                self.steps.push(Step::Forget(output.record.id));
             }
         }
     }
 
-    /// Collectors may have changed with the configuration.
+    /// Collectors may have changed with the configuration. What waits at an action that is gone is forgotten; while it cannot be made out
+    /// where an action reports to, what waits there goes on waiting.
     pub(super) fn serve_outboxes(&mut self) {
         let control = self.control.clone();
-        let mut released = Vec::new();
-        for ((schedule, action), outbox) in &mut self.outboxes {
-            let definition = control
-                .schedule(schedule)
-                .and_then(|schedule| schedule.actions.iter().find(|other| other.name == *action));
-            let collectors = definition.and_then(|action| {
-                match resolve(
-                    control.task(&action.task),
-                    action,
-                    &self.methods,
-                    &self.channels,
-                ) {
-                    Ok(Resolved::Report { collectors, .. }) => Some(collectors),
-                    _ => None,
-                }
+        let keys: Vec<(String, String)> = self.outboxes.keys().cloned().collect();
+        for key in keys {
+            let definition = control.schedule(&key.0).and_then(|schedule| {
+                let mut actions = schedule.actions.iter();
+                let action = actions.find(|action| action.name == key.1)?;
+                Some((schedule, action))
             });
-            let done = outbox.serve(&collectors.unwrap_or_default());
-            released.push((outbox_of(schedule, action), done));
-        }
-        for (place, done) in released {
+            let resolved = definition.map(|(schedule, action)| {
+                let task = control.task(&action.task);
+                let resolved = resolve(task, action, &self.methods, &self.channels);
+                (resolved, self.is_suppressed(schedule, action))
+            });
+            let place = outbox_of(&key.0, &key.1);
+            let Some(outbox) = self.outboxes.get_mut(&key) else {
+                continue;
+            };
+            let done = match resolved {
+                Some((Ok(Resolved::Report { collectors, .. }), suppressed)) => {
+                    if !suppressed {
+                        outbox.resume();
+                    }
+                    outbox.serve(&collectors)
+                }
+                Some((Err(_), _)) => {
+                    outbox.pause();
+                    continue;
+                }
+                Some((Ok(Resolved::Measure { .. }), _)) | None => {
+                    let all = outbox.abandon();
+                    if outbox.is_over() {
+                        self.outboxes.remove(&key);
+                    }
+                    all
+                }
+            };
             self.release(&done, &place);
         }
+    }
+
+    /// A reporting action that is suppressed does not try again either what it could not send, unless it runs and is let run on. When it is
+    /// suppressed no more, it does.
+    pub(super) fn pause_suppressed(&mut self) {
+        let control = self.control.clone();
+        let mut outboxes = std::mem::take(&mut self.outboxes);
+        for ((schedule, action), outbox) in &mut outboxes {
+            let Some(schedule) = control.schedule(schedule) else {
+                continue;
+            };
+            let mut actions = schedule.actions.iter();
+            let Some(definition) = actions.find(|a| a.name == *action) else {
+                continue;
+            };
+            if !self.is_suppressed(schedule, definition) {
+                if outbox.is_paused() && self.can_resolve(definition) {
+                    outbox.resume();
+                }
+            } else if !self.is_action_running(&schedule.name, action) {
+                outbox.pause();
+            }
+        }
+        self.outboxes = outboxes;
+    }
+
+    /// Whether an action is suppressed, by itself or with its schedule.
+    pub(super) fn is_suppressed(&self, schedule: &Schedule, action: &Action) -> bool {
+        self.suppressions.suppresses(&action.suppression_tags)
+            || self.suppressions.suppresses(&schedule.suppression_tags)
     }
 
     /// A reporting action starts: what it was handed is due to its collectors.
@@ -168,23 +179,15 @@ impl Machine {
         let place = outbox_of(&schedule, &action);
         let outbox = self.outboxes.entry((schedule, action)).or_default();
         let unserved = outbox.serve(collectors);
-        outbox.begin(heartbeat);
-        let mut fresh = Vec::new();
-        for output in input {
-            if outbox
-                .outputs()
-                .all(|known| known.record.id != output.record.id)
-            {
+        outbox.begin(heartbeat, now.steady_us);
+        run.used.extend(input.iter().map(|output| output.record.id));
+        for output in &input {
+            if !self.storage.waits_at(output.record.id, &place) {
                 outbox.push(output.clone());
-                fresh.push(output);
             }
         }
-        for output in fresh {
-            match self.places.get_mut(&output.record.id) {
-                // It is stored already; where it is restored to, this action will find it.
-                Some(places) => drop(places.insert(place.clone())),
-                None => self.keep(&output, BTreeSet::from([place.clone()])),
-            }
+        for output in &input {
+            self.join(output, &place);
         }
         self.release(&unserved, &place);
         self.post_from(&place, now);
@@ -234,6 +237,9 @@ impl Machine {
             return;
         };
         let settled = outbox.answered(collector, count, answer, now.steady_us, seed);
+        if outbox.is_over() {
+            self.outboxes.remove(&key);
+        }
         for (output, reason) in settled.refused {
             self.steps.push(Step::Quarantine {
                 collector: collector.to_owned(),
@@ -271,40 +277,19 @@ impl Machine {
         match verdict {
             None => false,
             Some(verdict) => {
-                self.end_report(serial, at, verdict, now);
+                let fault = verdict.err();
+                self.end_report(serial, at, fault.as_deref(), now);
                 true
             }
         }
     }
 
-    pub(super) fn end_report(
-        &mut self,
-        serial: u32,
-        at: usize,
-        verdict: Result<(), String>,
-        now: &Moment,
-    ) {
-        let began = self.act(serial, at).and_then(|act| act.began);
-        let id = self.new_id(now);
-        let mut record = Record::new(id, Status::Ok);
-        record.start_time = began;
-        record.end_time = Some(now.wall);
-        if let Err(reason) = verdict {
-            record.status = Status::Failed;
-            record.error = reason;
-        }
-        let ended = Ended {
-            record,
-            status: None,
+    /// A reporting action is over. A report about reports would have no end: it yields nothing.
+    pub(super) fn end_report(&mut self, serial: u32, at: usize, fault: Option<&str>, now: &Moment) {
+        let (status, error) = match fault {
+            None => (Status::Ok, ""),
+            Some(fault) => (Status::Failed, fault),
         };
-        // A report about reports would have no end.
-        self.conclude(serial, at, ended, now);
-        if let Some(run) = self.runs.get_mut(&serial) {
-            let own = run.acts[at].output.take();
-            if let (Some(own), Some(next)) = (own, run.acts.get_mut(at + 1)) {
-                next.input
-                    .retain(|output| output.record.id != own.record.id);
-            }
-        }
+        self.note_end(serial, at, None, status, now.wall, error);
     }
 }

@@ -4,12 +4,10 @@ use super::{Machine, Phase, ScheduleCounters, Who};
 use crate::control::Action;
 use crate::event::Agenda;
 use crate::outbox::Outbox;
-use crate::output::Output;
 use crate::resolve::{Method, resolve};
 use crate::suppression::Suppressions;
 use glimpse_model::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 impl Machine {
     pub(crate) fn agenda(&self) -> &Agenda {
@@ -20,7 +18,8 @@ impl Machine {
         &self.suppressions
     }
 
-    pub(crate) fn methods(&self) -> &[Method] {
+    /// What this agent measures.
+    pub fn methods(&self) -> &[Method] {
         &self.methods
     }
 
@@ -79,32 +78,23 @@ impl Machine {
         resolve(task, action, &self.methods, &self.channels).is_ok()
     }
 
-    /// What waits for a schedule and at its reporting actions.
+    /// What waits for a schedule, has been taken by its run, or waits at its reporting actions.
     pub(crate) fn schedule_storage(&self, schedule: &str) -> u64 {
-        let queue = self.live.get(schedule).map(|live| live.queue.iter());
+        let live = self.live.get(schedule);
+        let taken = live.and_then(|live| self.runs.get(&live.run?));
+        let taken = taken.into_iter().flat_map(|run| &run.taken);
+        let queue = live.map(|live| live.queue.iter());
         let outboxes = self.outboxes.iter().filter(|((of, _), _)| of == schedule);
-        sum(queue
-            .into_iter()
-            .flatten()
-            .chain(outboxes.flat_map(|(_, outbox)| outbox.outputs())))
+        let outboxes = outboxes.flat_map(|(_, outbox)| outbox.outputs());
+        self.storage
+            .sum(queue.into_iter().flatten().chain(taken).chain(outboxes))
     }
 
     /// What waits at a reporting action.
     pub(crate) fn action_storage(&self, schedule: &str, action: &str) -> u64 {
         let key = (schedule.to_owned(), action.to_owned());
-        sum(self
-            .outboxes
-            .get(&key)
-            .into_iter()
-            .flat_map(Outbox::outputs))
+        let outbox = self.outboxes.get(&key);
+        self.storage
+            .sum(outbox.into_iter().flat_map(Outbox::outputs))
     }
-}
-
-/// Each result once, though it may wait at several places.
-pub(super) fn sum<'a>(outputs: impl Iterator<Item = &'a Arc<Output>>) -> u64 {
-    let mut counted = BTreeSet::new();
-    outputs
-        .filter(|output| counted.insert(output.record.id))
-        .map(|output| output.storage())
-        .sum()
 }

@@ -1,20 +1,21 @@
-//! The life of a run: begun, its actions one after the other or together, ended or stopped.
+//! The life of a run: begun, its actions one after the other or together.
 
 use super::counters::increment;
-use super::{
-    Act, End, Ended, Machine, NotStarted, Phase, RunId, Running, STOP_GRACE, Start, Step, Stopping,
-    Who, queue_of,
-};
-use crate::control::{Mode, OptionEntry, Schedule, Stop, Task};
+use super::{Act, Ended, Live, Machine, NotStarted, Phase, RunId, Running, Start, Step, Who};
+use crate::control::{Mode, Schedule, Stop};
 use crate::moment::Moment;
 use crate::names;
 use crate::notice::Skipped;
-use crate::output::{Conflict, Output, status_of};
-use crate::resolve::{Resolved, Unresolved};
+use crate::output::{Conflict, Output};
+use crate::resolve::{Resolved, Unresolved, is_report};
 use glimpse_model::record::{Record, SkipReason, Status};
 use glimpse_model::time::{SECOND, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Said where results find no room.
+pub(super) const CROWDED: &str =
+    "too many results wait to be reported: nothing is measured until some are";
 
 impl Machine {
     /// Starts a schedule whose time has come, unless it runs or is suppressed.
@@ -72,17 +73,20 @@ impl Machine {
         let mut acts = Vec::new();
         for (i, action) in schedule.actions.iter().enumerate() {
             self.last_act = self.last_act.wrapping_add(1);
+            let task = self.control.task(&action.task).cloned();
             let takes = i == 0 || schedule.mode == Mode::Parallel;
             acts.push(Act {
                 id: RunId(self.last_act),
                 action: action.clone(),
-                task: self.control.task(&action.task).cloned(),
                 phase: Phase::Waiting,
+                reports: task.as_ref().is_some_and(is_report),
+                task,
                 input: if takes { taken.clone() } else { Vec::new() },
                 output: None,
                 looped: false,
                 functions: Vec::new(),
                 began: None,
+                void: false,
                 stopping: None,
             });
         }
@@ -104,6 +108,8 @@ impl Machine {
             failed: false,
             denied: false,
             taken,
+            used: BTreeSet::new(),
+            crowded: Vec::new(),
             acts,
         }
     }
@@ -135,7 +141,7 @@ impl Machine {
         let (schedule, event) = (run.schedule.clone(), run.event);
         if self.suppressions.suppresses(&act.action.suppression_tags) {
             let name = act.action.name.clone();
-            if let Some(live) = self.live.get_mut(&schedule.name) {
+            if let Some(live) = Live::of(&mut self.live, &schedule.name, serial) {
                 increment(&mut live.counters.action(&name).suppressions);
             }
             let words = "a suppression is active";
@@ -146,7 +152,6 @@ impl Machine {
                 SkipReason::Suppressed,
                 words,
             );
-            self.pass_on(serial, at);
             return self.close_act(serial, at);
         }
         match self.resolve(act) {
@@ -157,14 +162,10 @@ impl Machine {
                 self.act_began(serial, at, now);
                 self.begin_report(serial, at, &collectors, heartbeat, now);
             }
-            Ok(Resolved::Measure { .. }) if self.storage() >= self.quota => {
-                let fault = Unresolved {
-                    status: 1,
-                    message:
-                        "too many results wait to be reported: nothing is measured until some are"
-                            .to_owned(),
-                };
-                self.fail_act(serial, at, &fault, now);
+            Ok(Resolved::Measure { .. })
+                if !self.has_room_for(&schedule.name, &act.action.name) =>
+            {
+                self.crowd_out(serial, at, now);
             }
             Ok(Resolved::Measure {
                 method,
@@ -206,6 +207,9 @@ impl Machine {
 
     /// An action that could not be started yields a failed result, so that nobody takes its silence for success.
     fn fail_act(&mut self, serial: u32, at: usize, fault: &Unresolved, now: &Moment) {
+        if let Some(act) = self.act(serial, at) {
+            act.void = true;
+        }
         self.act_began(serial, at, now);
         let id = self.new_id(now);
         let mut record = Record::new(id, Status::Failed);
@@ -217,6 +221,16 @@ impl Machine {
             status: Some(fault.status),
         };
         self.conclude(serial, at, ended, now);
+    }
+
+    /// There is no room for what an action would yield: it does not run, and yields nothing.
+    fn crowd_out(&mut self, serial: u32, at: usize, now: &Moment) {
+        if let Some(act) = self.act(serial, at) {
+            act.void = true;
+        }
+        self.act_began(serial, at, now);
+        self.drop_output(serial, at);
+        self.note_end(serial, at, Some(1), Status::Failed, now.wall, CROWDED);
     }
 
     /// An action runs from now on.
@@ -235,16 +249,20 @@ impl Machine {
             task: act.action.task.clone(),
         };
         let who = Who::Lmap(act.id);
+        let void = act.void;
         let first = !std::mem::replace(&mut run.counted, true);
         let started = run.started;
-        if let Some(live) = self.live.get_mut(&me.schedule) {
+        if let Some(live) = Live::of(&mut self.live, &me.schedule, serial) {
             if first {
                 increment(&mut live.counters.invocations);
                 live.counters.last_invocation = Some(started);
             }
             live.counters.action(&me.action).began(now.wall);
         }
-        self.meet(who, me);
+        // What does not run is in nobody's way.
+        if !void {
+            self.meet(who, me);
+        }
     }
 
     pub(super) fn act_ended(&mut self, serial: u32, at: usize, ended: Ended, now: &Moment) {
@@ -258,69 +276,6 @@ impl Machine {
         self.act_began(serial, at, now);
         self.conclude(serial, at, ended, now);
         self.advance_run(serial, now);
-    }
-
-    /// Takes down what an action yielded.
-    pub(super) fn conclude(&mut self, serial: u32, at: usize, ended: Ended, now: &Moment) {
-        let Some(run) = self.runs.get_mut(&serial) else {
-            return;
-        };
-        let act = &mut run.acts[at];
-        let by_record = ended
-            .status
-            .unwrap_or_else(|| status_of(ended.record.status));
-        let status = match act.stopping {
-            // It may not have noticed that it was stopped: that it did not run to its end is to be seen.
-            Some(stopping) if by_record >= 0 => {
-                if stopping.hard {
-                    -9
-                } else {
-                    -15
-                }
-            }
-            _ => by_record,
-        };
-        let stopped = act.stopping.is_some();
-        let message = if ended.record.error.is_empty() && stopped {
-            "stopped before its end"
-        } else {
-            &ended.record.error
-        };
-        let discard = run.discard || act.stopping.is_some_and(|stopping| stopping.discard);
-        run.failed |= status != 0;
-        act.phase = Phase::Done;
-        let conflicts = self
-            .busy
-            .remove(&Who::Lmap(act.id))
-            .map(|busy| busy.met)
-            .unwrap_or_default();
-        if let Some(live) = self.live.get_mut(&run.schedule.name)
-            && run
-                .schedule
-                .actions
-                .iter()
-                .any(|action| action.name == act.action.name)
-        {
-            let counters = live.counters.action(&act.action.name);
-            counters.ended(ended.record.end_time.unwrap_or(now.wall), status, message);
-        }
-        if discard {
-            return;
-        }
-        let output = Arc::new(make_output(run, at, ended.record, status, conflicts));
-        run.acts[at].output = Some(output.clone());
-        let mode = run.schedule.mode;
-        let own = run.acts[at]
-            .action
-            .destinations
-            .contains(&run.schedule.name);
-        if mode == Mode::Pipelined || (mode == Mode::Sequential && own) {
-            let looped = mode == Mode::Sequential && run.acts.len() > at + 1;
-            run.acts[at].looped = looped;
-            if let Some(next) = run.acts.get_mut(at + 1) {
-                next.input.push(output);
-            }
-        }
     }
 
     pub(super) fn act_denied(
@@ -345,129 +300,34 @@ impl Machine {
         );
         let began = act.began.is_some();
         self.busy.remove(&Who::Lmap(act.id));
-        run.denied = true;
-        if let Some(live) = self.live.get_mut(&schedule) {
+        if began {
+            // The guard refused an address after all. Counters never go down: it is a run that failed.
+            run.failed = true;
+            run.acts[at].void = true;
+        } else {
+            run.denied = true;
+        }
+        if let Some(live) = Live::of(&mut self.live, &schedule, serial) {
             let counters = live.counters.action(&action);
-            if began {
-                // The guard refused an address after all: that run was none.
-                counters.invocations = counters.invocations.wrapping_sub(1);
+            match reason {
+                _ if began => counters.ended(now.wall, 1, words),
+                SkipReason::Overlap => increment(&mut counters.overlaps),
+                _ => increment(&mut counters.suppressions),
             }
-            increment(match reason {
-                SkipReason::Overlap => &mut counters.overlaps,
-                _ => &mut counters.suppressions,
-            });
         }
         self.skip(&schedule, Some(&action), event, reason, words);
-        self.pass_on(serial, at);
         self.close_act(serial, at);
         self.advance_run(serial, now);
     }
 
-    /// What an action that does not run was to get goes to the next one of a pipeline.
-    fn pass_on(&mut self, serial: u32, at: usize) {
-        let Some(run) = self.runs.get_mut(&serial) else {
-            return;
-        };
-        if run.schedule.mode != Mode::Parallel && at + 1 < run.acts.len() {
-            let input = std::mem::take(&mut run.acts[at].input);
-            run.acts[at + 1].input.extend(input);
-        }
-    }
-
     fn close_act(&mut self, serial: u32, at: usize) {
-        if let Some(act) = self.act(serial, at) {
-            act.phase = Phase::Done;
+        if let Some(run) = self.runs.get_mut(&serial) {
+            run.pass_on(at);
+            run.acts[at].phase = Phase::Done;
         }
     }
 
-    /// The run is over: what its actions yielded goes where it is to go, all together.
-    fn finish(&mut self, serial: u32, now: &Moment) {
-        let Some(run) = self.runs.remove(&serial) else {
-            return;
-        };
-        let name = &run.schedule.name;
-        if let Some(live) = self
-            .live
-            .get_mut(name)
-            .filter(|live| live.run == Some(serial))
-        {
-            live.run = None;
-            if !run.counted && run.denied {
-                // Nothing of it was let run: to its controller that is a suppression.
-                increment(&mut live.counters.suppressions);
-            } else if !run.counted {
-                increment(&mut live.counters.invocations);
-                live.counters.last_invocation = Some(run.started);
-            }
-            if run.failed {
-                increment(&mut live.counters.failures);
-            }
-        }
-        self.hand_over(&run, now);
-        self.release(&run.taken, &queue_of(name));
-    }
-
-    /// Ends a run: what is active is asked to end, what waits is not started.
-    pub(super) fn stop_run(&mut self, serial: u32, discard: bool, now: &Moment) {
-        let Some(run) = self.runs.get_mut(&serial) else {
-            return;
-        };
-        run.ending = true;
-        run.discard |= discard;
-        for at in 0..run.acts.len() {
-            self.stop_act(serial, at, discard, now);
-        }
-        self.advance_run(serial, now);
-    }
-
-    fn stop_act(&mut self, serial: u32, at: usize, discard: bool, now: &Moment) {
-        let Some(act) = self.act(serial, at).filter(|act| act.is_active()) else {
-            return;
-        };
-        if let Some(stopping) = &mut act.stopping {
-            stopping.discard |= discard;
-            return;
-        }
-        act.stopping = Some(Stopping {
-            hard_us: (act.phase == Phase::Measuring)
-                .then(|| now.steady_us.saturating_add(STOP_GRACE)),
-            discard,
-            hard: false,
-        });
-        let id = act.id;
-        if act.phase == Phase::Measuring {
-            self.steps.push(Step::Stop(id, End::Graceful));
-        } else {
-            self.end_report(serial, at, Err("stopped before its end".to_owned()), now);
-        }
-    }
-
-    /// Ends what runs and is to be stopped by an active suppression. What it had yielded is thrown away (RFC 7594 §5.2.2.1).
-    pub(super) fn stop_suppressed(&mut self, now: &Moment) {
-        let mut runs = Vec::new();
-        let mut acts = Vec::new();
-        for (serial, run) in &self.runs {
-            if !run.ending && self.suppressions.stops(&run.schedule.suppression_tags) {
-                runs.push(*serial);
-                continue;
-            }
-            for (at, act) in run.acts.iter().enumerate() {
-                let tags = &act.action.suppression_tags;
-                if act.is_active() && act.stopping.is_none() && self.suppressions.stops(tags) {
-                    acts.push((*serial, at));
-                }
-            }
-        }
-        for serial in runs {
-            self.stop_run(serial, true, now);
-        }
-        for (serial, at) in acts {
-            self.stop_act(serial, at, true, now);
-            self.advance_run(serial, now);
-        }
-    }
-
-    fn skip(
+    pub(super) fn skip(
         &mut self,
         schedule: &str,
         action: Option<&str>,
@@ -484,53 +344,5 @@ impl Machine {
             reason,
             words: words.to_owned(),
         }));
-    }
-}
-
-fn make_output(
-    run: &Running,
-    at: usize,
-    record: Record,
-    status: i32,
-    conflicts: BTreeSet<Conflict>,
-) -> Output {
-    let act = &run.acts[at];
-    let task = act.task.as_ref();
-    let of_task = |list: fn(&Task) -> &Vec<String>| task.map(list).into_iter().flatten();
-    let mut tags: Vec<String> = Vec::new();
-    for tag in of_task(|task| &task.tags)
-        .chain(&run.schedule.tags)
-        .chain(&act.action.tags)
-    {
-        if !tags.contains(tag) {
-            tags.push(tag.clone());
-        }
-    }
-    let options: Vec<OptionEntry> = task
-        .map(|task| &task.options)
-        .into_iter()
-        .flatten()
-        .chain(&act.action.options)
-        .cloned()
-        .collect();
-    let functions = if act.functions.is_empty() {
-        let configured = task.map(|task| &task.functions).into_iter().flatten();
-        configured.map(|function| function.uri.clone()).collect()
-    } else {
-        act.functions.clone()
-    };
-    Output {
-        record,
-        schedule: run.schedule.name.clone(),
-        action: act.action.name.clone(),
-        task: act.action.task.clone(),
-        options,
-        parameters: act.action.parameters.clone(),
-        tags,
-        event: run.event,
-        cycle: run.cycle.clone(),
-        status,
-        conflicts: conflicts.into_iter().collect(),
-        functions,
     }
 }

@@ -2,6 +2,9 @@
 // Values of the `json!` macro are made where they are used.
 #![allow(clippy::needless_pass_by_value)]
 
+mod bounds;
+mod flow;
+mod late;
 mod reporting;
 mod traps;
 

@@ -1,12 +1,12 @@
 //! What outlives the process: counters, what has happened once, and which suppressions are active. Results wait elsewhere
 //! ([`crate::Output::document`]).
 
-use crate::event::Mark;
+use crate::event::{Delayed, EVENT_LIMIT, Mark};
 use crate::run::{ActionCounters, Completion, Machine, ScheduleCounters};
 use crate::suppression::Held;
 use glimpse_model::time::Timestamp;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the document.
 const VERSION: u64 = 1;
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub marks: BTreeMap<String, Mark>,
     /// Of suppressions.
     pub held: BTreeMap<String, Held>,
+    /// Suppressions that come and go with events that repeat. Only [`Snapshot::is_urgent_after`] asks; the document has none.
+    pub passing: BTreeSet<String>,
     /// Counters of schedules.
     pub schedules: BTreeMap<String, ScheduleCounters>,
     /// Counters of instructions of the JSON door.
@@ -45,11 +47,21 @@ impl Machine {
     /// What a later process must know; `clean` where this one stops now.
     pub fn snapshot(&self, clean: bool) -> Snapshot {
         let schedules = self.control().schedules.iter();
+        let repeats = |event: &Option<String>| {
+            let event = event.as_ref();
+            event.is_some_and(|event| self.agenda().is_repeating(event))
+        };
+        let held = self.suppressions().held();
+        let passing = held.iter();
         Snapshot {
             clean,
             lost: self.agenda().is_lost(),
             marks: self.agenda().marks(),
-            held: self.suppressions().held(),
+            passing: passing
+                .filter(|(_, held)| repeats(&held.start) && repeats(&held.end))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            held,
             schedules: schedules
                 .filter_map(|s| Some((s.name.clone(), self.counters(&s.name)?.clone())))
                 .collect(),
@@ -59,21 +71,44 @@ impl Machine {
 }
 
 impl Snapshot {
-    /// Whether one-shots or suppressions differ from `other`: what must be on the device at once. Counters may wait for the hour.
+    /// Whether one-shots differ from `other`, or suppressions that such have started or ended: what must be on the device at once.
+    /// Everything else may wait for the hour, for flash wears by writing: counters, whether the controller is lost, and suppressions that
+    /// come and go by themselves, of which each later process learns with their next event.
     pub fn is_urgent_after(&self, other: &Self) -> bool {
-        let done = |marks: &BTreeMap<String, Mark>| -> Vec<(String, u64, bool, usize)> {
+        let done = |marks: &BTreeMap<String, Mark>| -> Vec<(String, u64, usize, Option<usize>)> {
             let marks = marks.iter();
-            marks
-                .map(|(name, mark)| (name.clone(), mark.digest, mark.done, mark.served.len()))
+            let of = |(name, mark): (&String, &Mark)| {
+                let waiting = mark.done.then_some(mark.waiting.len());
+                (name.clone(), mark.digest, mark.served.len(), waiting)
+            };
+            marks.map(of).collect()
+        };
+        let lasting = |held: &BTreeMap<String, Held>| -> Vec<(String, Held)> {
+            let lasting = held
+                .iter()
+                .filter(|(name, _)| !self.passing.contains(*name));
+            lasting
+                .map(|(name, held)| (name.clone(), held.clone()))
                 .collect()
         };
-        self.lost != other.lost
-            || self.held != other.held
-            || done(&self.marks) != done(&other.marks)
+        lasting(&self.held) != lasting(&other.held) || done(&self.marks) != done(&other.marks)
     }
 
-    /// The document.
+    /// The document. Where it would be larger than [`MAX_BYTES`] it has no counters: what must not happen twice is worth more.
     pub fn document(&self) -> Vec<u8> {
+        let whole = self.write(&self.schedules, &self.json);
+        if whole.len() <= MAX_BYTES {
+            return whole;
+        }
+        let none = BTreeMap::new();
+        self.write(&none, &none)
+    }
+
+    fn write(
+        &self,
+        schedules: &BTreeMap<String, ScheduleCounters>,
+        json: &BTreeMap<String, ScheduleCounters>,
+    ) -> Vec<u8> {
         let marks: Map<String, Value> = self
             .marks
             .iter()
@@ -83,7 +118,8 @@ impl Snapshot {
                     mark.since,
                     mark.cursor,
                     mark.done,
-                    mark.served
+                    mark.served,
+                    mark.waiting.iter().map(put_delayed).collect::<Vec<_>>()
                 ]);
                 (name.clone(), value)
             })
@@ -107,7 +143,7 @@ impl Snapshot {
         };
         json!({
             "version": VERSION, "clean": self.clean, "lost": self.lost, "events": marks, "suppressions": held,
-            "schedules": counters(&self.schedules), "json": counters(&self.json),
+            "schedules": counters(schedules), "json": counters(json),
         })
         .to_string()
         .into_bytes()
@@ -132,7 +168,6 @@ impl Snapshot {
             ..Self::default()
         };
         for (name, value) in object(&document["events"])? {
-            let served = value[4].as_array().ok_or(SHAPE)?.iter();
             let mark = Mark {
                 digest: value[0]
                     .as_str()
@@ -141,9 +176,12 @@ impl Snapshot {
                 since: time(&value[1])?.ok_or(SHAPE)?,
                 cursor: time(&value[2])?.ok_or(SHAPE)?,
                 done: boolean(&value[3])?,
-                served: served
-                    .map(|name| name.as_str().map(str::to_owned).ok_or(SHAPE))
-                    .collect::<Result<_, _>>()?,
+                served: read_all(&value[4], usize::MAX, text)?,
+                // Older versions did not write it down.
+                waiting: match &value[5] {
+                    Value::Null => Vec::new(),
+                    waiting => read_all(waiting, EVENT_LIMIT, read_delayed)?,
+                },
             };
             snapshot.marks.insert(name.clone(), mark);
         }
@@ -193,6 +231,34 @@ fn counter(value: &Value) -> Result<u32, Damaged> {
         .as_u64()
         .and_then(|count| u32::try_from(count).ok())
         .ok_or(SHAPE)
+}
+
+fn read_all<T, C: FromIterator<T>>(
+    value: &Value,
+    most: usize,
+    read: impl Fn(&Value) -> Result<T, Damaged>,
+) -> Result<C, Damaged> {
+    let values = value.as_array().ok_or(SHAPE)?;
+    values.iter().take(most).map(read).collect()
+}
+
+fn text(value: &Value) -> Result<String, Damaged> {
+    value.as_str().map(str::to_owned).ok_or(SHAPE)
+}
+
+fn put_delayed(of: &Delayed) -> Value {
+    json!([of.nominal, of.due, of.only])
+}
+
+fn read_delayed(value: &Value) -> Result<Delayed, Damaged> {
+    Ok(Delayed {
+        nominal: time(&value[0])?.ok_or(SHAPE)?,
+        due: time(&value[1])?.ok_or(SHAPE)?,
+        only: match &value[2] {
+            Value::Null => None,
+            names => Some(read_all(names, usize::MAX, text)?),
+        },
+    })
 }
 
 fn put_schedule(of: &ScheduleCounters) -> Value {

@@ -3,11 +3,13 @@
 #![allow(clippy::needless_pass_by_value)]
 
 use super::*;
-use crate::bench::{Bench, action, at, lmap, tens};
+use crate::bench::{Bench, action, at, lmap, methods, tens};
+use crate::resolve::Method;
 use crate::run::Planned;
 use crate::state::snapshot::Snapshot;
 use glimpse_model::id::TaskId;
 use glimpse_model::instruction::InstructionSet;
+use glimpse_model::options::OptionSpec;
 use glimpse_yang::table::AGENT;
 use glimpse_yang::validate::{Check, validate};
 use glimpse_yang::write::Writer;
@@ -54,7 +56,7 @@ fn lmap_check_48_storage_is_a_string_and_empty_is_an_array_of_null() {
     let shown = show(&bench, &Shown::default());
     let schedule = &shown["schedules"]["schedule"][0];
     let storage: u64 = schedule["storage"].as_str().unwrap().parse().unwrap();
-    assert!(storage > 0 && storage.is_multiple_of(512), "{storage}");
+    assert!(storage > 0 && storage.is_multiple_of(4096), "{storage}");
     assert_eq!(schedule["invocations"], 1);
     assert_eq!(shown["events"]["event"][1]["immediate"], json!([null]));
 }
@@ -122,6 +124,8 @@ fn capabilities_tell_methods_with_their_options() {
             .unwrap()
             .ends_with("Seconds_Raw")
     );
+    assert_eq!(tasks[0]["function"][0]["role"], json!(["Src"]));
+    assert_eq!(tasks[1]["function"][0]["role"], json!(["client"]));
     assert_eq!(tasks[0]["glimpse-agent:option"][1]["maximum"], "10");
     assert_eq!(tasks[1]["program"], "glimpse-report");
     assert_eq!(shown["agent"]["last-started"], "2026-12-01T00:00:00+00:00");
@@ -137,7 +141,8 @@ fn instructions_of_the_json_door_are_shown_with_their_exact_times() {
     )
     .unwrap();
     let next = at("2026-12-01T00:00:07.5Z");
-    let shown = Shown::new(set.instructions.iter().map(|i| (i, Some(next))));
+    let due = set.instructions.iter().map(|i| (i, Some(next)));
+    let shown = Shown::new(due, &methods());
     let mut bench = Bench::new(&simple());
     let planned = Planned {
         task: Some(TaskId::new("t").unwrap()),
@@ -184,6 +189,44 @@ fn instructions_of_the_json_door_are_shown_with_their_exact_times() {
 }
 
 #[test]
+fn nothing_secret_of_the_json_door_is_shown() {
+    const OPTIONS: &[OptionSpec] = &[
+        OptionSpec::text("host", 253, "target"),
+        OptionSpec::text("token", 1024, "the leave").secret(),
+    ];
+    let set = InstructionSet::parse(
+        br#"{"schema": 2, "instructions": [{"id": "i", "timing": {"ondemand": {}},
+        "tasks": [{"id": "t", "method": "btc_ma", "options": {"host": "h.example", "token": "HUSH"}},
+                  {"id": "u", "method": "stranger", "options": {"pass": "HUSH"}}]}]}"#,
+    )
+    .unwrap();
+    let mut all = methods();
+    all.push(Method {
+        name: "btc_ma".to_owned(),
+        options: OPTIONS.into(),
+        ..all[0].clone()
+    });
+    let instructions = || set.instructions.iter().map(|i| (i, None));
+    let bench = Bench::new(&simple());
+    let tree = show(&bench, &Shown::new(instructions(), &all));
+    assert!(!tree.to_string().contains("HUSH"), "{tree}");
+    let tasks = tree["tasks"]["task"].as_array().unwrap();
+    let options = |name: &str| {
+        let mut tasks = tasks.iter();
+        tasks.find(|task| task["name"] == name).unwrap()["option"].clone()
+    };
+    assert_eq!(
+        options("i/t"),
+        json!([{"id": "host", "name": "host", "value": "h.example"}])
+    );
+    // Which of a stranger's options are secret, nobody knows.
+    assert_eq!(options("i/u"), json!([{"id": "pass", "name": "pass"}]));
+    // Nor are they where the method is not compiled in.
+    let tree = show(&bench, &Shown::new(instructions(), &methods()));
+    assert!(!tree.to_string().contains("HUSH"), "{tree}");
+}
+
+#[test]
 fn snapshots_read_back_and_damaged_ones_do_not_panic() {
     let mut bench = Bench::new(&simple());
     bench.play("a", 3);
@@ -197,7 +240,25 @@ fn snapshots_read_back_and_damaged_ones_do_not_panic() {
     later.schedules.clear();
     assert!(!later.is_urgent_after(&snapshot), "counters may wait");
     later.lost = true;
-    assert!(later.is_urgent_after(&snapshot));
+    assert!(!later.is_urgent_after(&snapshot), "so may this");
+}
+
+#[test]
+fn more_counters_than_find_room_do_not_cost_the_rest() {
+    let bench = Bench::new(&simple());
+    let mut snapshot = bench.machine.snapshot(true);
+    let mut of = snapshot.schedules["s"].clone();
+    let mut action = ActionCounters::default();
+    action.ended(bench.now.wall, 1, &"m".repeat(512));
+    for i in 0..32 {
+        of.actions.insert(format!("a{i}"), action.clone());
+    }
+    for i in 0..1000 {
+        snapshot.schedules.insert(format!("s{i}"), of.clone());
+    }
+    let read = Snapshot::parse(&snapshot.document()).unwrap();
+    assert_eq!(read.marks, snapshot.marks);
+    assert!(read.schedules.is_empty());
 }
 
 #[test]
@@ -212,4 +273,42 @@ fn a_whole_tree_of_a_hundred_schedules_holds_together() {
         100
     );
     assert_eq!(shown["schedules"]["schedule"][99]["state"], "running");
+}
+
+#[test]
+fn suppressions_that_come_and_go_by_themselves_do_not_wear_the_flash() {
+    let minutes = |name: &str, start: &str| json!({"name": name, "periodic": {"interval": 2, "start": start}});
+    let mut all = lmap(
+        &json!([
+            minutes("on", "2026-12-01T00:00:00Z"),
+            minutes("off", "2026-12-01T00:00:01Z"),
+            {"name": "once", "one-off": {"time": "2026-12-01T00:05:00Z"}},
+            {"name": "lost", "controller-lost": [null]},
+            {"name": "back", "controller-connected": [null]},
+        ]),
+        &json!([]),
+        &json!([
+            {"name": "flickers", "start": "on", "end": "off", "match": ["x"]},
+            {"name": "orphan", "start": "lost", "end": "back", "match": ["x"]},
+            {"name": "lasts", "start": "once", "end": "off", "match": ["y"]},
+        ]),
+    );
+    all["agent"] = json!({"controller-timeout": 1});
+    let mut bench = Bench::new(&all);
+    let mut written = bench.machine.snapshot(false);
+    let mut writes = Vec::new();
+    for second in 1..=600 {
+        bench.pass(1);
+        if second % 2 == 0 {
+            bench.machine.contact(&bench.now);
+            bench.take();
+        }
+        let snapshot = bench.machine.snapshot(false);
+        if snapshot.is_urgent_after(&written) {
+            writes.push(second);
+            written = Snapshot::parse(&snapshot.document()).unwrap();
+        }
+    }
+    // The first end of what had not begun; the one-off with what it started, and what the next second ended.
+    assert_eq!(writes, [1, 300, 301]);
 }

@@ -3,9 +3,65 @@
 use super::{Access, Rights, step};
 use glimpse_yang::diff::{Change, What};
 use glimpse_yang::schema::{Kind, Node, NodeId, Schema};
-use glimpse_yang::{Content, DataPath, Instance, Step, Tree};
+use glimpse_yang::{Content, DataPath, Instance, Select, Step, Tree};
+
+/// A container without meaning of its own needs no right: what it holds does.
+pub(crate) fn is_bare(schema: &Schema, node: NodeId) -> bool {
+    let node = schema.node(node);
+    node.kind == Kind::Container && !node.is(Node::PRESENCE)
+}
 
 impl Rights {
+    /// Whether this user might create, change or delete the node at that path, or anything that may be below it.
+    pub fn writes(&self, path: &[Step]) -> bool {
+        self.unlimited() || self.might_write(&mut path.to_vec())
+    }
+
+    fn might_write(&self, path: &mut Vec<Step>) -> bool {
+        let at = path.last().map_or(NodeId::NONE, |last| last.node);
+        let might = |access| {
+            self.decide(at, access, true, |applied| {
+                applied.fits_data(path, &self.user)
+            })
+        };
+        let own = at != NodeId::NONE
+            && (might(Access::Create) || might(Access::Update) || might(Access::Delete));
+        own || self.schema.data_children(at).into_iter().any(|node| {
+            if !self.schema.node(node).is(Node::CONFIG) {
+                return false;
+            }
+            let select = Select::All;
+            path.push(Step { node, select });
+            let found = self.might_write(path);
+            path.pop();
+            found
+        })
+    }
+
+    /// Whether there is something in `instance`, which is at `path`, that this user may neither see nor set.
+    pub fn is_blind(&self, path: &[Step], instance: &Instance) -> bool {
+        let above = path.len().saturating_sub(1);
+        !self.unlimited()
+            && self.is_blind_below(&mut path.to_vec(), instance, self.reads(&path[..above]))
+    }
+
+    fn is_blind_below(&self, path: &mut Vec<Step>, instance: &Instance, seen: bool) -> bool {
+        let seen = seen && self.data(path, Access::Read);
+        if !seen
+            && !is_bare(self.schema, instance.node)
+            && !self.data(path, Access::Create)
+            && !self.data(path, Access::Update)
+        {
+            return true;
+        }
+        instance.children().iter().any(|child| {
+            path.push(step(self.schema, child));
+            let blind = self.is_blind_below(path, child, seen);
+            path.pop();
+            blind
+        })
+    }
+
     /// The first node that this user may not change so.
     pub fn refuses(&self, old: &Tree, new: &Tree, changes: &[Change]) -> Option<DataPath> {
         if self.unlimited() {
@@ -32,16 +88,13 @@ impl Rights {
         })
     }
 
-    /// A container without meaning of its own needs no right: what it holds does.
     fn refuses_subtree(
         &self,
         path: &mut Vec<Step>,
         instance: &Instance,
         access: Access,
     ) -> Option<DataPath> {
-        let node = self.schema.node(instance.node);
-        let bare = node.kind == Kind::Container && !node.is(Node::PRESENCE);
-        if !bare && !self.data(path, access) {
+        if !is_bare(self.schema, instance.node) && !self.data(path, access) {
             return Some(DataPath {
                 steps: path.clone(),
             });

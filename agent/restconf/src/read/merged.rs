@@ -30,7 +30,12 @@ pub(crate) fn merged(asked: &Asked<'_>, path: &DataPath, part: Part, whole: bool
     if described {
         let location = |path: &str| asked.request.location(path);
         let own = library::describe(asked.server.settings(), asked.store.counters(), &location);
-        if let Ok(own) = own {
+        if let Ok(mut own) = own {
+            if let Some(told) = asked.store.library() {
+                let library = |top: &Instance| schema.module_name(top.node) == library::LIBRARY;
+                own.top.retain(|top| !library(top));
+                overlay(schema, &mut tree.top, only(told, wanted));
+            }
             overlay(schema, &mut tree.top, only(own, wanted));
         }
     }

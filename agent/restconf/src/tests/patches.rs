@@ -29,7 +29,7 @@ fn lmap_check_39_a_failing_edit_undoes_them_all() {
         {"edit-id":"1","operation":"create","target":"/events/event=N","value":{"ietf-lmap-control:event":[{"name":"N","startup":[null]}]}},
         {"edit-id":"2","operation":"delete","target":"/events/event=nope"}"#;
     let response = world.send(patch(L, edits));
-    assert_eq!(response.status, 409, "{}", text(&response));
+    assert_eq!(response.status, 404, "{}", text(&response));
     let status = status(&response);
     let failed = &status["edit-status"]["edit"];
     assert_eq!(failed.as_array().unwrap().len(), 1);

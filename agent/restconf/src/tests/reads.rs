@@ -170,6 +170,9 @@ fn lmap_check_09_without_identity_401() {
     );
     let call = Call::new("DELETE", &format!("{L}/events/event=nope")).nobody();
     fails(&world.send(call), 401, "access-denied");
+    let response = world.send(Call::new("GET", L).nobody());
+    let challenge = response.header("www-authenticate").unwrap_or_default();
+    assert!(challenge.contains("realm="), "every 401 has a challenge");
     world.server.settings.challenge = Some("Basic realm=\"agent\"".to_owned());
     let response = world.send(Call::new("GET", L).nobody());
     assert_eq!(
@@ -200,6 +203,41 @@ fn lmap_check_10_every_response_forbids_caching() {
             response.header("Date"),
             Some("Mon, 21 Sep 2026 14:13:20 GMT")
         );
+    }
+    // One of each status; `send` asserts both fields for every response of every test.
+    let current = world.tag(L);
+    let event = r#"{"ietf-lmap-control:event":[{"name":"N","startup":[null]}]}"#;
+    let path = format!("{L}/events/event=N");
+    for (call, status) in [
+        (Call::new("GET", D), 200),
+        (put(&path, event), 201),
+        (put(&path, event), 204),
+        (Call::new("GET", &format!("{L}/tasks")), 200),
+        (Call::new("GET", &format!("{path}?depth=x")), 400),
+        (Call::new("GET", L).nobody(), 401),
+        (Call::new("DELETE", L).user("stranger"), 403),
+        (Call::new("GET", &format!("{L}/events/event=nope")), 404),
+        (Call::new("DELETE", D), 405),
+        (Call::new("GET", L).accept("text/html"), 406),
+        (Call::new("DELETE", &format!("{L}/events/event=nope")), 409),
+        (put(&path, event).header("If-Match", &current), 412),
+        (put(&path, &" ".repeat(1_000_000)), 413),
+        (Call::new("PUT", &path).body("text/plain", "x"), 415),
+    ] {
+        let response = world.send(&call);
+        assert_eq!(response.status, status, "{}", text(&response));
+        assert_eq!(response.header("Cache-Control"), Some("no-cache"));
+    }
+    let tag = world.tag(L);
+    let fresh = Call::new("GET", L).header("If-None-Match", &tag);
+    assert_eq!(world.send(fresh).status, 304);
+    for status in [408, 429, 500, 501, 503] {
+        let error = crate::Error::new(crate::Tag::InUse, "not now").with_status(status);
+        let request = Call::new("GET", L).request();
+        let response = world.server.refuse(&request, error).response;
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("Cache-Control"), Some("no-cache"));
+        assert!(response.header("Date").is_some());
     }
 }
 
@@ -441,15 +479,13 @@ fn lmap_check_33_depth_counts_from_the_target() {
     let xml = world.send(Call::new("GET", &format!("{L}?depth=3&fields=agent")).accept(XML));
     assert_eq!(
         text(&xml),
-        "<lmap xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-control\"><agent>\
-         <group-id xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-control\">lab</group-id>\
-         <last-started xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-control\">2026-09-21T10:00:00+00:00</last-started>\
-         </agent></lmap>"
+        "<lmap xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-control\"><agent><group-id>lab</group-id>\
+         <last-started>2026-09-21T10:00:00+00:00</last-started></agent></lmap>"
     );
     let whole = world.json(L);
     assert_eq!(world.json(&format!("{L}?depth=unbounded")), whole);
     assert_eq!(world.json(&format!("{L}?depth=65535")), whole);
-    for depth in ["0", "65536", "-1", "one", ""] {
+    for depth in ["0", "65536", "-1", "one", "", "01", "00001", "+1"] {
         fails(
             &world.get(&format!("{L}?depth={depth}")),
             400,
@@ -497,6 +533,16 @@ fn lmap_check_35_with_defaults_has_four_modes() {
         tagged["@execution-mode"],
         json!({"ietf-netconf-with-defaults:default": true})
     );
+    // Where data is cut off, what was below is seen to be there.
+    let cut = world.json(&format!("{L}?depth=2&with-defaults=report-all-tagged"));
+    let lmap = cut["ietf-lmap-control:lmap"].as_object().unwrap();
+    assert!(lmap.contains_key("schedules") && lmap.values().all(|child| *child == json!({})));
+    let deeper = world.json(&format!(
+        "{schedules}&depth=3&with-defaults=report-all-tagged"
+    ));
+    let first = &deeper["ietf-lmap-control:schedules"]["schedule"][0];
+    assert_eq!(first["execution-mode"], "pipelined");
+    assert_eq!(first["@execution-mode"], tagged["@execution-mode"]);
 }
 
 #[test]

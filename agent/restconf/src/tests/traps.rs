@@ -74,8 +74,13 @@ fn lmap_trap_27_a_lost_race_is_noticed() {
     };
     let (one, two) = (plan(&world, "one"), plan(&world, "two"));
     assert_eq!(one.base, two.base);
+    assert!(one.fits(&world.running) && two.fits(&world.running));
     world.commit(&one).unwrap();
+    assert!(!two.fits(&world.running), "it is to be planned anew");
     assert_ne!(two.base, crate::tags::version(&AGENT, &world.running.top));
+    // Planning may be another thread's work.
+    let thread = std::thread::spawn(move || two.fits(&Tree::new(&AGENT)));
+    assert!(!thread.join().unwrap());
 }
 
 #[test]

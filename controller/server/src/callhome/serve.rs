@@ -20,13 +20,15 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
-/// Longest answer of an agent.
-const ANSWER_BYTES: usize = 8 << 20;
+/// Longest answer of an agent: a router's configuration and state.
+const ANSWER_BYTES: usize = 3 << 19;
 /// hyper's buffer for one connection: a header of an answer has to go into it.
 const HEADER_BYTES: usize = 16 << 10;
 /// Before the system asks whether an idle peer is there, and between two of its questions.
 const TCP_IDLE: Duration = Duration::from_mins(1);
 const TCP_INTERVAL: Duration = Duration::from_secs(20);
+/// Before it is looked again whether nobody else reads an agent that has called anew.
+const AFTER_OTHERS: Duration = Duration::from_millis(100);
 /// Nobody was dialled, so there is no name: one that names nobody.
 const NO_NAME: &str = "agent.invalid";
 
@@ -41,6 +43,8 @@ pub(crate) struct Times {
     pub(crate) answer: Duration,
     /// Idle before the agent is asked whether it lives.
     pub(crate) idle: Duration,
+    /// Between two readings of one agent, however often it calls.
+    pub(crate) pause: Duration,
 }
 
 impl Times {
@@ -50,6 +54,7 @@ impl Times {
             sign: Duration::from_secs(20),
             answer: Duration::from_secs(30),
             idle,
+            pause: Duration::from_secs(10),
         }
     }
 }
@@ -126,15 +131,26 @@ impl CallHome {
             }
         };
         let talk = async {
-            let root = restconf::root_of(&first(&mut sender, self.times.sign).await?);
-            let now = self.shared.now();
             let connections = &self.shared.connections;
-            let (place, link, asked) = connections.enter(agent, now, address, &root);
+            let greeted = connections.greet(agent);
+            let greeted = greeted.ok_or("too many connections that were not answered")?;
+            let root = restconf::root_of(&first(&mut sender, self.times.sign).await?);
+            drop(greeted);
+            let now = self.shared.now();
+            let (place, link, asked) =
+                connections.enter(agent, now, address, &root, self.times.pause);
             tracing::info!(peer = %address, %agent, %root, "agent called home");
             let heard = || self.shared.store.seen(agent, self.shared.now());
             let contact = async {
                 // Its room is given back when it is done: the connection lives long.
-                Box::pin(restconf::contact(&self.shared, agent, &link)).await;
+                loop {
+                    tokio::time::sleep(connections.pause(agent, self.shared.now())).await;
+                    if Box::pin(restconf::contact(&self.shared, agent, &link)).await {
+                        break;
+                    }
+                    // Somebody is at an older connection of it still.
+                    tokio::time::sleep(AFTER_OTHERS).await;
+                }
                 std::future::pending::<()>().await;
             };
             tokio::select! {

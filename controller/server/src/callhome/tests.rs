@@ -60,6 +60,7 @@ pub(crate) fn times() -> Times {
         sign: Duration::from_millis(500),
         answer: Duration::from_secs(5),
         idle: Duration::from_mins(1),
+        pause: Duration::ZERO,
     }
 }
 
@@ -310,6 +311,14 @@ const STATE: &str = r#"{"ietf-lmap-control:lmap": {
     "schedules": {"schedule": [{"name": "S", "state": "enabled", "storage": "0", "invocations": 7, "suppressions": 0,
         "overlaps": 0, "failures": 0}]}}}"#;
 
+/// An answer that no RESTCONF server gives.
+pub(crate) type Odd = (u16, &'static [(&'static str, &'static str)], &'static str);
+
+pub(crate) fn configuration(text: &str) -> Tree {
+    let reader = Reader::new(&AGENT, Encoding::Json);
+    reader.data(text.as_bytes()).unwrap()
+}
+
 /// The datastore of an agent.
 pub(crate) struct Device {
     pub(crate) running: Tree,
@@ -321,6 +330,10 @@ pub(crate) struct Device {
     pub(crate) triggered: u32,
     /// Answers nothing from now on.
     pub(crate) mute: bool,
+    /// Answers this to whatever is asked: status, fields, body.
+    pub(crate) odd: Option<Odd>,
+    /// What somebody else makes of the configuration right before the next edit arrives.
+    pub(crate) meanwhile: Option<Tree>,
 }
 
 impl Datastore for Device {
@@ -389,6 +402,8 @@ impl FakeAgent {
                 asked: Vec::new(),
                 triggered: 0,
                 mute: false,
+                odd: None,
+                meanwhile: None,
             })),
             config: Arc::new(config),
             root: "/top/restconf",
@@ -452,6 +467,18 @@ impl FakeAgent {
             std::future::pending::<()>().await;
         }
         let mut device = self.device.lock().unwrap();
+        if let Some((status, fields, body)) = device.odd {
+            let mut response = hyper::Response::builder().status(status);
+            for (name, value) in fields {
+                response = response.header(*name, *value);
+            }
+            return Ok(response.body(Full::from(body)).unwrap());
+        }
+        if !request.method.reads()
+            && let Some(tree) = device.meanwhile.take()
+        {
+            device.running = tree;
+        }
         let entry = (
             request.method.as_str().to_owned(),
             request.path.clone(),
@@ -467,10 +494,7 @@ impl FakeAgent {
     }
 
     pub(crate) fn edit(&self, text: &str) {
-        let tree = Reader::new(&AGENT, Encoding::Json)
-            .data(text.as_bytes())
-            .unwrap();
-        self.device.lock().unwrap().running = tree;
+        self.device.lock().unwrap().running = configuration(text);
     }
 
     pub(crate) fn has(&self, text: &str) -> bool {
@@ -624,4 +648,58 @@ async fn an_idle_agent_is_asked_whether_it_lives() {
     agent.device.lock().unwrap().mute = true;
     ended(call).await.unwrap_or(());
     controller.connected("a-1", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_has_few_connections_that_it_does_not_answer_on() {
+    let times = Times {
+        sign: Duration::from_secs(5),
+        ..times()
+    };
+    let controller = Controller::with("", times).await;
+    let credentials = controller.enrol("a-1", "north").await;
+    let agent = FakeAgent::new(&controller, &credentials);
+    agent.device.lock().unwrap().mute = true;
+    let calls = [(); 3].map(|()| agent.call(controller.door));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let one_more = tokio::time::timeout(Duration::from_secs(2), agent.call(controller.door)).await;
+    assert!(one_more.is_ok(), "it is closed at once");
+    assert!(calls.iter().all(|call| !call.is_finished()));
+    // They are given back: then it may call.
+    for call in calls {
+        call.abort();
+    }
+    agent.device.lock().unwrap().mute = false;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _call = agent.call(controller.door);
+    controller.connected("a-1", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_redials_is_not_read_each_time() {
+    let times = Times {
+        pause: Duration::from_secs(2),
+        ..times()
+    };
+    let controller = Controller::with("", times).await;
+    let credentials = controller.enrol("a-1", "north").await;
+    let agent = FakeAgent::new(&controller, &credentials);
+    let reads = || {
+        let asked = agent.asked("GET");
+        asked
+            .iter()
+            .filter(|(path, _)| path.ends_with("/data"))
+            .count()
+    };
+    for _ in 0..4 {
+        let call = agent.call(controller.door);
+        controller.connected("a-1", true).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        call.abort();
+        controller.connected("a-1", false).await;
+    }
+    assert_eq!(reads(), 2, "configuration and state, once");
+    let _call = agent.call(controller.door);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(reads(), 4, "later it is");
 }

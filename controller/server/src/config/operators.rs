@@ -3,6 +3,7 @@
 use glimpse_model::id::AgentId;
 use glimpse_model::read::Refused;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 /// What an operator may do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -64,6 +65,7 @@ impl Section {
         if self.certificate_sha256.is_none() && self.token_sha256.is_none() {
             return Err(Refused::new(at, "needs certificate_sha256 or token_sha256"));
         }
+        let empty = Sha256::digest("").into();
         let hash = |key: &str, text: Option<String>| {
             text.map(|text| {
                 digest(&text).ok_or_else(|| {
@@ -75,9 +77,14 @@ impl Section {
             })
             .transpose()
         };
+        let token = hash("token_sha256", self.token_sha256)?;
+        if token == Some(empty) {
+            let reason = "is that of an empty token, which everybody has";
+            return Err(Refused::new(format!("{at}.token_sha256"), reason));
+        }
         Ok(Operator {
             certificate: hash("certificate_sha256", self.certificate_sha256)?,
-            token: hash("token_sha256", self.token_sha256)?,
+            token,
             agents: self
                 .agents
                 .iter()
@@ -175,6 +182,10 @@ mod tests {
             (
                 "[[operators]]\nname = \"x\"\ntoken_sha256 = \"12\"",
                 "operators[0].token_sha256: must be 64",
+            ),
+            (
+                "[[operators]]\nname = \"x\"\ntoken_sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+                "operators[0].token_sha256: is that of an empty token",
             ),
             (
                 &format!(

@@ -80,6 +80,12 @@ pub(crate) async fn place(shared: &Shared, agent: &AgentId) -> Result<Place, Rep
     }
 }
 
+/// Whether an agent may send another document today.
+pub(crate) fn allow(shared: &Shared, agent: &AgentId) -> Result<(), RepositoryError> {
+    let allowed = shared.allowances.ask(agent, shared.now());
+    allowed.map_err(|after_s| RepositoryError::Spent { after_s })
+}
+
 /// Stores what can be stored; the receipt names what is durable.
 pub(super) async fn ingest(
     shared: &Shared,

@@ -1,9 +1,11 @@
 //! `/agents/ID/restconf`: an agent's root, through its connection or by what is known of it.
 
+mod write;
+
 use super::asker::unusable;
-use super::delivery::{self, ADMISSION, Ended, admit, intended};
-use super::engine::{self, BODY_BYTES, Known, Written};
-use super::{loads, pass};
+use super::delivery::{ADMISSION, intended};
+use super::engine::{self, BODY_BYTES, Known, aside};
+use super::pass;
 use crate::app::Shared;
 use crate::callhome::Link;
 use crate::config::{Operator, Role};
@@ -13,18 +15,21 @@ use axum::response::Response;
 use glimpse_model::id::AgentId;
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_restconf::{Error, Errors, Finished, Method, Plan, Request, Tag};
-use glimpse_store::{Datastore, Intended, NewEdit};
+use glimpse_store::{Datastore, Intended};
 use glimpse_yang::table::AGENT;
+use std::time::Duration;
 
 /// When the tree was read by which a request was answered.
 pub(super) const KNOWN_AT: HeaderName = HeaderName::from_static("glimpse-known-at");
 /// What became of the configuration that was written for the agent; on answers that did not come from it.
 pub(super) const INTENDED: HeaderName = HeaderName::from_static("glimpse-intended");
-const WARNING: HeaderName = HeaderName::from_static("warning");
 const AGE: HeaderName = HeaderName::from_static("age");
 
 /// The intended configuration as a datastore of its own (RFC 8342 §5.1.4, with a path as RFC 8527 has it).
 const INTENDED_PATH: &str = "/ds/ietf-datastores:intended";
+
+/// How long an edit waits for others of the same agent.
+const TURN: Duration = Duration::from_secs(30);
 
 /// A request to an agent's root.
 pub(super) struct Asked<'a> {
@@ -90,26 +95,26 @@ impl Asked<'_> {
         }
         if self.rest.starts_with("/streams/") {
             let message = "event streams do not pass through call home: ask the agent itself";
-            return Err(Error::protocol(Tag::OperationNotSupported, message).with_status(501));
+            return Err(Error::not_found(message));
         }
-        let link = self.shared.connections.link(self.agent);
-        match (link, reads) {
-            (Some(link), true) => match self.pass(&link).await {
-                Ok(response) => Ok(response),
-                // It has gone this very moment: the last known tree answers as if it had gone before.
-                Err(_) => self.read_known().await.map(into_response),
-            },
-            (None, true) => self.read_known().await.map(into_response),
-            (Some(link), false) => {
-                let turn = self.shared.connections.turn(self.agent);
-                let _turn = turn.lock().await;
-                self.write_live(&link).await
-            }
-            (None, false) => {
-                let turn = self.shared.connections.turn(self.agent);
-                let _turn = turn.lock().await;
-                self.write_intended().await.map(into_response)
-            }
+        if reads {
+            return match self.shared.connections.link(self.agent) {
+                Some(link) => match self.pass(&link).await {
+                    // It has gone this very moment: the last known tree answers as if it had gone before.
+                    Err(error) if error.status != 502 => self.read_known().await.map(into_response),
+                    answered => answered,
+                },
+                None => self.read_known().await.map(into_response),
+            };
+        }
+        let turn = self.shared.connections.turn(self.agent);
+        let Ok(_turn) = tokio::time::timeout(TURN, turn.lock()).await else {
+            let message = "the agent is being written to by others: try again later";
+            return Err(Error::new(Tag::InUse, message).with_status(503));
+        };
+        match self.shared.connections.link(self.agent) {
+            Some(link) => self.write_live(&link).await,
+            None => self.write_intended().await.map(into_response),
         }
     }
 
@@ -119,7 +124,7 @@ impl Asked<'_> {
         let answer = answer.map_err(pass::lost)?;
         let root = self.root();
         let (status, headers, body) =
-            pass::rewritten(answer, link, &root, self.request.header("host").as_deref());
+            pass::rewritten(answer, link, &root, self.request.header("host").as_deref())?;
         let mut response = Response::new(if self.request.method == Method::Head {
             Body::empty()
         } else {
@@ -145,18 +150,75 @@ impl Asked<'_> {
             ));
         };
         let at = datastore.known.unwrap_or(Timestamp::from_micros(0));
-        let known = Known::read(text.as_bytes(), at.as_micros()).map_err(|_| {
+        let read = aside(move || Known::read(text.as_bytes(), at.as_micros())).await?;
+        let known = read.map_err(|_| {
             unknown("the agent is not connected, and its modules are not known here")
         })?;
         Ok((datastore, known, at))
     }
 
+    /// What is known of an agent that is not there. While an edit waits for it, its configuration is what is intended: that is what
+    /// further edits are made of and what their conditions are about. What it was when it was last there has no tag then, unless it
+    /// is the same.
     async fn read_known(&self) -> Result<Answer, Error> {
         let (datastore, known, at) = self.known().await?;
-        let Plan::Reply(finished) = known.plan(&self.root(), &self.unlimited()) else {
+        let pending = datastore.intended == Intended::Pending;
+        if pending && self.asks_for_config() {
+            let intended = intended(self.shared, self.agent, &known).await;
+            let intended = intended.map_err(|error| unusable(&error))?;
+            return self
+                .read_from(intended, self.unlimited(), &datastore, at)
+                .await;
+        }
+        let mut request = self.unlimited();
+        if !pending {
+            return self.read_from(known, request, &datastore, at).await;
+        }
+        let conditions = conditions(&mut request);
+        let next = intended(self.shared, self.agent, &known).await;
+        let next = next.map_err(|error| unusable(&error))?;
+        let waiting = self
+            .read_from(next, request.clone(), &datastore, at)
+            .await?;
+        let mut answer = self
+            .read_from(known.clone(), request, &datastore, at)
+            .await?;
+        if answer.0.header("etag") == waiting.0.header("etag") {
+            if conditions.is_empty() {
+                return Ok(answer);
+            }
+            return self
+                .read_from(known, self.unlimited(), &datastore, at)
+                .await;
+        }
+        answer.0.headers.retain(|(name, _)| !is_validator(name));
+        Ok(answer)
+    }
+
+    fn asks_for_config(&self) -> bool {
+        let query = self.request.query.as_deref().unwrap_or_default();
+        query.split('&').any(|pair| pair == "content=config")
+    }
+
+    async fn read_from(
+        &self,
+        known: Known,
+        request: Request,
+        datastore: &Datastore,
+        at: Timestamp,
+    ) -> Result<Answer, Error> {
+        let root = self.root();
+        let host = request.header("host");
+        let plan = aside(move || known.plan(&root, &request)).await?;
+        let Plan::Reply(finished) = plan else {
             return Err(Error::not_found("there is nothing to read here"));
         };
         let mut answer = Answer::from(*finished);
+        if let Some(body) = engine::called(&answer.0.body, host.as_deref()) {
+            let length = body.len().to_string();
+            answer.0.body = body;
+            answer.0 = answer.0.with("Content-Length", length);
+        }
         self.mark(&mut answer, at, datastore.intended);
         Ok(answer)
     }
@@ -164,7 +226,7 @@ impl Asked<'_> {
     async fn read_intended(&self, path: &str) -> Result<Answer, Error> {
         if !(self.request.method.reads() || self.request.method == Method::Options) {
             let message = "what is intended is written through the agent's datastore";
-            return Err(Error::protocol(Tag::OperationNotSupported, message));
+            return Err(Error::denied(message));
         }
         let (datastore, known, at) = self.known().await?;
         let intended = intended(self.shared, self.agent, &known).await;
@@ -179,12 +241,7 @@ impl Asked<'_> {
             Some(query) if !query.is_empty() => format!("content=config&{query}"),
             _ => "content=config".to_owned(),
         });
-        let Plan::Reply(finished) = intended.plan(&root, &request) else {
-            return Err(Error::not_found("there is nothing to read here"));
-        };
-        let mut answer = Answer::from(*finished);
-        self.mark(&mut answer, at, datastore.intended);
-        Ok(answer)
+        self.read_from(intended, request, &datastore, at).await
     }
 
     fn unlimited(&self) -> Request {
@@ -194,14 +251,13 @@ impl Asked<'_> {
         }
     }
 
-    /// Says that the answer is not the agent's, and how old it is (RFC 7234 §5.5.1 has the warning).
+    /// Says that the answer is not the agent's, and how old it is (RFC 9111 §5.1).
     fn mark(&self, answer: &mut Answer, at: Timestamp, intended: Intended) {
         let Answer(_, headers) = answer;
         let age = self.shared.now().since(at).max(0) / SECOND;
         for (name, value) in [
             (KNOWN_AT, at.to_string()),
             (AGE, age.to_string()),
-            (WARNING, "110 - \"Response is Stale\"".to_owned()),
             (INTENDED, intended.as_str().to_owned()),
         ] {
             if let Ok(value) = HeaderValue::from_str(&value) {
@@ -209,176 +265,25 @@ impl Asked<'_> {
             }
         }
     }
+}
 
-    /// An edit or operation at an agent that is there: judged by what the agent is at this moment, then handed through.
-    async fn write_live(&self, link: &Link) -> Result<Response, Error> {
-        let failed = |ended: Ended| match ended {
-            Ended::Lost(lost) => pass::lost(lost),
-            Ended::Store(error) => unusable(&error),
-            Ended::Status(_) => {
-                Error::new(Tag::OperationFailed, ended.to_string()).with_status(502)
-            }
-        };
-        let read = delivery::read(self.shared, self.agent, link)
-            .await
-            .map_err(failed)?;
-        let Some(known) = &read.known else {
-            let message =
-                "the agent's modules are not known here: what it would send cannot be judged";
-            return Err(Error::denied(message).with_app_tag(ADMISSION));
-        };
-        let root = self.root();
-        let mut request = self.unlimited();
-        // Conditions are the agent's to judge: there may be more in its tree than is shown to us.
-        request
-            .headers
-            .retain(|(name, _)| !name.to_ascii_lowercase().starts_with("if-"));
-        let commit = match known.plan(&root, &request) {
-            Plan::Reply(finished) if finished.response.status < 300 => {
-                return self.pass(link).await;
-            }
-            Plan::Reply(finished) => return Ok(into_response((*finished).into())),
-            Plan::Stream(_) => return Err(Error::not_found("there is no such stream")),
-            Plan::Invoke(invoke) => {
-                if AGENT.qualified(invoke.operation) == "glimpse-agent:trigger" {
-                    self.admit_trigger(known, &invoke.input).await?;
-                }
-                return self.pass(link).await;
-            }
-            Plan::Commit(commit) => commit,
-        };
-        let loads = delivery::loads_of(known, &commit.tree, &commit.marks);
-        let loads = match loads {
-            Ok(loads) => loads,
-            Err(errors) => return Ok(into_response(commit.finish(Err(errors)).into())),
-        };
-        let verdict = admit(self.shared, self.agent, Some(loads), false, None).await;
-        if let Err(reason) = verdict.map_err(|error| unusable(&error))? {
-            return Ok(into_response(
-                commit.finish(Err(not_admitted(&reason).into())).into(),
-            ));
-        }
-        let response = self.pass(link).await?;
-        let at = self.shared.now();
-        let kept = if response.status().is_success() {
-            let next = known.with(commit.tree.clone(), commit.marks.clone());
-            let stored = glimpse_store::Known {
-                tree: next.text(),
-                at,
-                ..read.store(link, None)
-            };
-            self.shared.store.know(self.agent.clone(), stored).await
-        } else {
-            let before = known.loads().unwrap_or_default();
-            self.shared
-                .store
-                .count_loads(self.agent.clone(), before, at)
-                .await
-        };
-        if let Err(error) = kept {
-            // The agent has answered: that counts. What is known of it is put right at its next contact.
-            tracing::warn!(agent = %self.agent, %error, "cannot note what the agent is now");
-        }
-        Ok(response)
-    }
+/// Takes the conditions out of a request.
+fn conditions(request: &mut Request) -> Vec<(String, String)> {
+    let is_condition = |(name, _): &mut (String, String)| {
+        [
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-unmodified-since",
+        ]
+        .iter()
+        .any(|condition| name.eq_ignore_ascii_case(condition))
+    };
+    request.headers.extract_if(.., is_condition).collect()
+}
 
-    async fn admit_trigger(&self, known: &Known, input: &glimpse_yang::Tree) -> Result<(), Error> {
-        let schedule = input
-            .top
-            .iter()
-            .find(|leaf| AGENT.name(leaf.node) == "schedule")
-            .and_then(|leaf| leaf.text())
-            .unwrap_or_default();
-        let loads = loads::of_run(known.running(), schedule).map_err(Error::from)?;
-        let verdict = admit(self.shared, self.agent, Some(loads), true, None).await;
-        verdict
-            .map_err(|error| unusable(&error))?
-            .map_err(|reason| not_admitted(&reason))
-    }
-
-    /// An edit of an agent that is not there: judged by what is known of it, and kept for its next contact.
-    async fn write_intended(&self) -> Result<Answer, Error> {
-        let found = self.shared.store.datastore(self.agent).await;
-        let found = found.map_err(|error| unusable(&error))?;
-        let foreign = found.is_some_and(|(datastore, _)| {
-            datastore
-                .module_set
-                .is_some_and(|set| set != engine::module_set())
-        });
-        let known = match self.known().await {
-            Ok((_, known, _)) => known,
-            Err(_) if foreign => return self.keep_unjudged().await,
-            Err(error) => return Err(error),
-        };
-        let before = intended(self.shared, self.agent, &known).await;
-        let before = before.map_err(|error| unusable(&error))?;
-        let (loads, commit) = match before.plan(&self.root(), &self.unlimited()) {
-            Plan::Commit(commit) => {
-                match delivery::loads_of(&before, &commit.tree, &commit.marks) {
-                    Ok(loads) => (loads, commit),
-                    Err(errors) => return Ok(commit.finish(Err(errors)).into()),
-                }
-            }
-            // Another set of modules may well have what ours has not: the agent is the judge.
-            Plan::Reply(finished) if foreign && finished.response.status >= 400 => {
-                return self.keep_unjudged().await;
-            }
-            Plan::Reply(finished) => return Ok((*finished).into()),
-            Plan::Invoke(_) | Plan::Stream(_) => {
-                let message = "the agent is not connected: operations do not wait for it";
-                return Err(Error::new(Tag::OperationFailed, message).with_status(503));
-            }
-        };
-        let edit = self.edit()?;
-        let verdict = admit(self.shared, self.agent, Some(loads), false, Some(edit)).await;
-        if let Err(reason) = verdict.map_err(|error| unusable(&error))? {
-            return Ok(commit.finish(Err(not_admitted(&reason).into())).into());
-        }
-        // The agent may have called while this was judged.
-        self.shared.connections.written.notify_one();
-        let mut answer = Answer::from(commit.finish(Ok(())));
-        answer.1.insert(
-            INTENDED,
-            HeaderValue::from_static(Intended::Pending.as_str()),
-        );
-        Ok(answer)
-    }
-
-    /// Keeps an edit that is judged when the agent is there: nothing of it reaches the agent unjudged.
-    async fn keep_unjudged(&self) -> Result<Answer, Error> {
-        if !self.rest.starts_with("/data") {
-            let message = "the agent is not connected: operations do not wait for it";
-            return Err(Error::new(Tag::OperationFailed, message).with_status(503));
-        }
-        let edit = self.edit()?;
-        let kept = admit(self.shared, self.agent, None, false, Some(edit)).await;
-        kept.map_err(|error| unusable(&error))?
-            .map_err(|reason| not_admitted(&reason))?;
-        self.shared.connections.written.notify_one();
-        let response = glimpse_restconf::Response::new(202, self.request.time);
-        let mut answer = Answer(response, HeaderMap::new());
-        answer.1.insert(
-            INTENDED,
-            HeaderValue::from_static(Intended::Pending.as_str()),
-        );
-        Ok(answer)
-    }
-
-    fn edit(&self) -> Result<NewEdit, Error> {
-        let written = Written {
-            method: self.request.method.as_str().to_owned(),
-            path: self.rest.to_owned(),
-            query: self.request.query.clone(),
-            content_type: self.request.header("content-type"),
-            body: String::from_utf8(self.request.body.clone())
-                .map_err(|_| Error::new(Tag::MalformedMessage, "the body is no UTF-8"))?,
-        };
-        Ok(NewEdit {
-            operator: self.operator.name.clone(),
-            request: serde_json::to_string(&written)
-                .map_err(|error| Error::new(Tag::OperationFailed, error.to_string()))?,
-        })
-    }
+fn is_validator(name: &str) -> bool {
+    name.eq_ignore_ascii_case("etag") || name.eq_ignore_ascii_case("last-modified")
 }
 
 fn not_admitted(reason: &str) -> Error {

@@ -1,29 +1,40 @@
 //! What happens when an agent is there: its tree is read, and what waits for it is handed over in order.
 //!
 //! Each edit is judged against the tree that the agent has now, not the one it had when the edit was written: it is validated, admission
-//! sees what the agent would then send, and the agent is asked on condition that nothing changed in between.
+//! sees what the agent would then send, and the agent is asked on condition that its configuration is the one that was judged.
 
-use super::engine::{self, Known, Written};
+mod change;
+mod patch;
+mod read;
+mod submit;
+
+pub(super) use change::{Change, admit, intention};
+pub(super) use read::{Read, read, recall};
+pub(super) use submit::{Sent, submit};
+
+use super::asker::lost_right;
+use super::engine::{self, Known, Written, aside, editor};
 use super::pass::{self, Told};
 use crate::admission;
 use crate::app::Shared;
 use crate::callhome::{Link, Lost};
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use crate::config::Operator;
+use axum::http::StatusCode;
 use glimpse_model::id::AgentId;
-use glimpse_restconf::{Errors, Plan};
-use glimpse_store::{Edit, Error as StoreError, Intention, Outcome, Settled};
-use glimpse_yang::Tree;
-use hyper::body::Bytes;
+use glimpse_restconf::Plan;
+use glimpse_store::{Edit, Error as StoreError, Outcome, Settled};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// How often an edit is tried whose ground has changed in between, and a contact when the database was busy.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 /// After the database was busy, before it is asked again.
 const AFTER_FAULT: Duration = Duration::from_secs(1);
 /// How often it is looked for what waits though nobody has written anything.
 const LOOK: Duration = Duration::from_mins(1);
+/// A whole contact: whoever is slower is asked again later, when others had their turn.
+const CONTACT: Duration = Duration::from_mins(1);
 
 /// Why a conversation with an agent ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,27 +45,49 @@ pub(super) enum Ended {
     Store(#[from] StoreError),
     #[error("the agent answered {0} when it was asked for its datastore")]
     Status(StatusCode),
+    #[error("{0}")]
+    Failed(String),
+    #[error("the agent took too long")]
+    Late,
 }
 
-/// What happens first with an agent that has called, and whenever something was written for it.
-pub(crate) async fn contact(shared: &Shared, agent: &AgentId, link: &Link) {
-    // A whole town comes back at once after an outage: its agents take turns.
-    let Ok(_place) = shared.connections.contacts.acquire().await else {
-        return;
+/// What happens first with an agent that has called, and whenever something was written for it. Whether anything did: there may be
+/// somebody at it already, or it is too early after it has failed.
+pub(crate) async fn contact(shared: &Shared, agent: &AgentId, link: &Link) -> bool {
+    let Some(busy) = shared.connections.begin_contact(agent, shared.now()) else {
+        return false;
     };
-    let turn = shared.connections.turn(agent);
-    let _turn = turn.lock().await;
-    for _ in 0..TRIES {
+    loop {
+        let turn = shared.connections.turn(agent);
+        let _turn = turn.lock().await;
+        // A whole town comes back at once after an outage. Whoever waits for another who writes to the same agent takes no place.
+        let Ok(_place) = shared.connections.places.acquire().await else {
+            return true;
+        };
+        let ended = tokio::time::timeout(CONTACT, conversation(shared, agent, link)).await;
+        let ended = ended.unwrap_or(Err(Ended::Late));
+        let well = ended.is_ok();
+        if let Err(error) = ended {
+            link.remember(None);
+            tracing::info!(%agent, %error, "call home: contact ended");
+        }
+        busy.note(well, link.pause, shared.now());
+        if !(well && busy.again()) {
+            return true;
+        }
+    }
+}
+
+async fn conversation(shared: &Shared, agent: &AgentId, link: &Link) -> Result<(), Ended> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
         match converse(shared, agent, link).await {
-            Ok(()) => return,
-            Err(Ended::Store(error)) if error.is_passing() => {
+            Err(Ended::Store(error)) if error.is_passing() && tries < TRIES => {
                 tracing::debug!(%agent, %error, "call home: contact is tried again");
                 tokio::time::sleep(AFTER_FAULT).await;
             }
-            Err(error) => {
-                tracing::info!(%agent, %error, "call home: contact ended");
-                return;
-            }
+            ended => return ended,
         }
     }
 }
@@ -78,116 +111,81 @@ pub(crate) async fn deliver(shared: Arc<Shared>) {
             let Some(link) = shared.connections.link(&agent) else {
                 continue;
             };
+            // Of an agent that somebody is at already, that one hears.
+            if shared.connections.is_busy(&agent) {
+                continue;
+            }
             let shared = Arc::clone(&shared);
-            tasks.spawn(async move { contact(&shared, &agent, &link).await });
+            tasks.spawn(async move {
+                contact(&shared, &agent, &link).await;
+            });
         }
     }
 }
 
 async fn converse(shared: &Shared, agent: &AgentId, link: &Link) -> Result<(), Ended> {
-    let read = read(shared, agent, link).await?;
+    let read = recall(shared, agent, link).await?;
     let edits = shared.store.pending(agent).await?;
-    let loads = match &read.known {
-        // What is admitted for edits that wait stays counted until they are settled.
-        Some(known) if edits.is_empty() => known.loads().ok(),
-        _ => None,
-    };
-    shared
-        .store
-        .know(agent.clone(), read.store(link, loads))
-        .await?;
+    if read.fresh {
+        keep(shared, agent, link, &read).await?;
+    }
     let mut talk = Talk {
         shared,
         agent,
         link,
+        fresh: read.fresh,
         read,
+        unsure: false,
     };
     for edit in &edits {
         talk.hand_over(edit).await?;
     }
+    // What is admitted for edits that wait stays counted until they are settled, and each of them was accounted for.
+    if talk.fresh {
+        account(shared, agent, talk.read.known.as_deref()).await?;
+    }
     Ok(())
 }
 
-/// What an agent's datastore was found to be.
-pub(super) struct Read {
-    /// `None` where its modules are not known here.
-    pub(super) known: Option<Known>,
-    module_set: Option<String>,
-    text: String,
-    tag: Option<HeaderValue>,
-    at: glimpse_model::time::Timestamp,
-}
-
-impl Read {
-    pub(super) fn store(&self, link: &Link, loads: Option<Vec<String>>) -> glimpse_store::Known {
-        let version = |known: &Known| known.leaf("capabilities", "version");
-        glimpse_store::Known {
-            module_set: self.module_set.clone(),
-            version: self.known.as_ref().and_then(version),
-            address: Some(link.address.ip().to_canonical().to_string()),
-            tree: self.text.clone(),
-            at: self.at,
-            loads,
-        }
+/// Stores what was read, and remembers on the connection that it is what is stored.
+pub(super) async fn keep(
+    shared: &Shared,
+    agent: &AgentId,
+    link: &Link,
+    read: &Read,
+) -> Result<(), StoreError> {
+    link.remember(None);
+    shared.store.know(agent.clone(), read.store(link)).await?;
+    if read.known.is_some() {
+        link.remember(read.tag.clone());
     }
+    Ok(())
 }
 
-/// Reads library and datastore of an agent.
-pub(super) async fn read(shared: &Shared, agent: &AgentId, link: &Link) -> Result<Read, Ended> {
-    let module_set = module_set(link).await?;
-    let running = whole(link, Some("content=config")).await?;
-    let all = whole(link, None).await?;
-    let at = shared.now();
-    let (known, text) = match Known::of(running.body(), all.body(), at.as_micros()) {
-        Ok(known) => {
-            let text = known.text();
-            (Some(known), text)
-        }
-        Err(error) => {
-            tracing::info!(%agent, %error, "the agent's datastore is not of modules that are known here");
-            (None, String::from_utf8_lossy(all.body()).into_owned())
-        }
+/// Counts what an agent sends by its configuration, as far as nothing waits for it: of what was let pass, what it has still; of what it
+/// has beside that, no more than its part.
+async fn account(
+    shared: &Shared,
+    agent: &AgentId,
+    known: Option<&Known>,
+) -> Result<(), StoreError> {
+    let Some(Ok(loads)) = known.map(|known| known.loads(shared.own())) else {
+        return Ok(());
     };
-    Ok(Read {
-        known,
-        module_set,
-        tag: running.headers().get(header::ETAG).cloned(),
-        text,
-        at,
-    })
-}
-
-async fn whole(link: &Link, query: Option<&str>) -> Result<Response<Bytes>, Ended> {
-    let answer = pass::read(link, "/data", query).await?;
-    if answer.status() == StatusCode::OK {
-        Ok(answer)
-    } else {
-        Err(Ended::Status(answer.status()))
+    if !shared.store.pending(agent).await?.is_empty() {
+        return Ok(());
     }
-}
-
-/// `content-id` of RFC 8525, or `module-set-id` of RFC 7895.
-async fn module_set(link: &Link) -> Result<Option<String>, Ended> {
-    for (path, member) in [
-        (
-            "/data/ietf-yang-library:yang-library/content-id",
-            "ietf-yang-library:content-id",
-        ),
-        (
-            "/data/ietf-yang-library:modules-state/module-set-id",
-            "ietf-yang-library:module-set-id",
-        ),
-    ] {
-        let answer = pass::read(link, path, None).await?;
-        if answer.status() != StatusCode::OK {
-            continue;
-        }
-        let value: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        if let Some(id) = value.get(member).and_then(serde_json::Value::as_str) {
-            return Ok(Some(id.chars().take(256).collect()));
-        }
+    let now = shared.now();
+    let counted = shared
+        .store
+        .count_loads(agent.clone(), loads, now, admission::remains);
+    let foreign = counted.await?;
+    let counts = admission::foreign(&foreign, &shared.config.limits, now);
+    if shared.store.put_foreign(agent.clone(), counts).await? {
+        let loads = foreign.len();
+        tracing::info!(%agent, loads, "the agent's own configuration sends what was not let pass here");
     }
-    Ok(None)
+    Ok(())
 }
 
 /// An agent that is being written to.
@@ -196,6 +194,10 @@ struct Talk<'a> {
     agent: &'a AgentId,
     link: &'a Link,
     read: Read,
+    /// It was read in this conversation.
+    fresh: bool,
+    /// The agent has taken an edit without telling the tag of what it is now.
+    unsure: bool,
 }
 
 /// What one try of an edit came to.
@@ -205,37 +207,32 @@ enum Tried {
     Stale,
 }
 
+fn refused(outcome: Outcome, tag: &str, app_tag: Option<&str>, message: &str) -> Tried {
+    Tried::Settled(outcome, vec![told(tag, app_tag, message)])
+}
+
 impl Talk<'_> {
     async fn hand_over(&mut self, edit: &Edit) -> Result<(), Ended> {
+        if std::mem::take(&mut self.unsure) {
+            self.read_again().await?;
+        }
         let mut tries = 0;
         let (outcome, errors) = loop {
             tries += 1;
             match self.attempt(edit).await? {
                 Tried::Settled(outcome, errors) => break (outcome, errors),
                 Tried::Stale if tries < TRIES => {
-                    self.read = read(self.shared, self.agent, self.link).await?;
+                    self.read_again().await?;
                 }
                 Tried::Stale => {
                     let message = "the agent's configuration changed while it was written";
-                    break (
-                        Outcome::Refused,
-                        vec![told("operation-failed", None, message)],
-                    );
+                    let errors = vec![told("operation-failed", None, message)];
+                    break (Outcome::Refused, errors);
                 }
             }
         };
         tracing::info!(agent = %self.agent, edit = edit.id, outcome = outcome.as_str(), "edit settled");
-        if outcome != Outcome::Delivered
-            && let Some(Ok(loads)) = self.read.known.as_ref().map(Known::loads)
-        {
-            // What was counted for it is not sent.
-            let now = self.shared.now();
-            self.shared
-                .store
-                .count_loads(self.agent.clone(), loads, now)
-                .await?;
-        }
-        let known = (outcome == Outcome::Delivered).then(|| self.read.store(self.link, None));
+        let known = (outcome == Outcome::Delivered).then(|| self.read.store(self.link));
         let settled = Settled {
             edit: edit.id,
             agent: self.agent.clone(),
@@ -244,105 +241,110 @@ impl Talk<'_> {
             at: self.shared.now(),
             known,
         };
+        self.link.remember(None);
         self.shared.store.settle(settled).await?;
+        self.link.remember(self.read.tag.clone());
         Ok(())
     }
 
+    async fn read_again(&mut self) -> Result<(), Ended> {
+        self.read = read(self.shared, self.agent, self.link).await?;
+        self.fresh = true;
+        keep(self.shared, self.agent, self.link, &self.read).await?;
+        Ok(())
+    }
+
+    /// Whoever wrote an edit has to be one still who may: it may have waited for long.
+    async fn author(&self, edit: &Edit) -> Result<Result<Operator, Tried>, StoreError> {
+        let operators = &self.shared.config.operators;
+        let author = operators.iter().find(|known| known.name == edit.operator);
+        let lost = lost_right(self.shared, self.agent, &edit.operator).await?;
+        let reason = lost.unwrap_or("who has written this is not known");
+        Ok(author
+            .filter(|_| lost.is_none())
+            .cloned()
+            .ok_or_else(|| refused(Outcome::Withheld, "access-denied", None, reason)))
+    }
+
     async fn attempt(&mut self, edit: &Edit) -> Result<Tried, Ended> {
-        let refuse = |outcome, told| Ok(Tried::Settled(outcome, vec![told]));
         let Ok(written) = serde_json::from_str::<Written>(&edit.request) else {
             let message = "the edit that was stored does not read";
-            return refuse(Outcome::Refused, told("operation-failed", None, message));
+            return Ok(refused(Outcome::Refused, "operation-failed", None, message));
         };
-        let Some(known) = &self.read.known else {
+        let author = match self.author(edit).await? {
+            Ok(author) => author,
+            Err(refused) => return Ok(refused),
+        };
+        let Some(known) = self.read.known.clone() else {
             let message =
                 "the agent's modules are not known here: what it would send cannot be judged";
-            return refuse(
-                Outcome::Withheld,
-                told("operation-not-supported", None, message),
-            );
+            let tag = "operation-not-supported";
+            return Ok(refused(Outcome::Withheld, tag, None, message));
         };
         let root = engine::root(self.agent.as_str());
-        let request = written.request(&root, &edit.operator, self.shared.now().as_micros());
-        let commit = match known.plan(&root, &request) {
+        let time = self.shared.now().as_micros();
+        let request = written.request(&root, editor(&author), time);
+        let plan = {
+            let (known, root) = (Arc::clone(&known), root.clone());
+            aside(move || known.plan(&root, &request)).await
+        };
+        let commit = match plan.map_err(|error| Ended::Failed(error.message))? {
             Plan::Commit(commit) => commit,
+            // By what was read a while ago it is so; the agent may have changed since.
+            Plan::Reply(_) if !self.read.fresh => return Ok(Tried::Stale),
             // It is so already.
             Plan::Reply(finished) if finished.response.status < 300 => {
                 return Ok(Tried::Settled(Outcome::Delivered, Vec::new()));
             }
             Plan::Reply(finished) => {
-                return Ok(Tried::Settled(
-                    Outcome::Refused,
-                    pass::errors(&finished.response.body),
-                ));
+                let errors = pass::errors(&finished.response.body);
+                return Ok(Tried::Settled(Outcome::Refused, errors));
             }
             Plan::Invoke(_) | Plan::Stream(_) => {
                 let message = "only edits wait for agents";
-                return refuse(
-                    Outcome::Refused,
-                    told("operation-not-supported", None, message),
-                );
+                let tag = "operation-not-supported";
+                return Ok(refused(Outcome::Refused, tag, None, message));
             }
         };
-        let next = known.with(commit.tree.clone(), commit.marks.clone());
-        let loads = match next.loads() {
-            Ok(loads) => loads,
+        let changed = Change::of(self.shared, &known, commit).await;
+        let (commit, change) = changed.map_err(|error| Ended::Failed(error.message))?;
+        let change = match change {
+            Ok(change) => change,
             Err(error) => {
-                return refuse(
-                    Outcome::Refused,
-                    told(error.tag.as_str(), None, &error.message),
-                );
+                let (tag, message) = (error.tag.as_str(), &error.message);
+                return Ok(refused(Outcome::Refused, tag, None, message));
             }
         };
-        if let Err(reason) = admit(self.shared, self.agent, Some(loads), false, None).await? {
-            return refuse(
-                Outcome::Withheld,
-                told("resource-denied", Some(ADMISSION), &reason),
-            );
+        if let Err(reason) = change.admit(self.shared, self.agent, &author).await? {
+            let (tag, app_tag) = ("resource-denied", Some(ADMISSION));
+            return Ok(refused(Outcome::Withheld, tag, app_tag, &reason));
         }
-        let condition = if written.path == "/data" {
-            self.read.tag.clone().map(|tag| (header::IF_MATCH, tag))
-        } else {
-            match pass::look(self.link, &written.path).await? {
-                (StatusCode::OK, Some(tag)) => Some((header::IF_MATCH, tag)),
-                (StatusCode::NOT_FOUND, _) if written.method == "PUT" => {
-                    Some((header::IF_NONE_MATCH, HeaderValue::from_static("*")))
-                }
-                _ => None,
-            }
-        };
         self.shared.store.attempt(edit.id).await?;
-        let answer = pass::write(self.link, &written, &edit.operator, condition).await?;
-        let errors = pass::errors(answer.body());
-        if answer.status() == StatusCode::PRECONDITION_FAILED
-            && errors.iter().all(|told| told.app_tag.is_none())
-        {
-            return Ok(Tried::Stale);
+        let sent = submit(
+            self.link,
+            &self.read,
+            &commit,
+            &written,
+            &edit.operator,
+            &root,
+        );
+        match sent.await? {
+            Sent::Stale => {
+                change.drop(self.shared, self.agent).await?;
+                Ok(Tried::Stale)
+            }
+            Sent::Refused(_, errors) => {
+                change.drop(self.shared, self.agent).await?;
+                Ok(Tried::Settled(Outcome::Refused, errors))
+            }
+            Sent::Taken(tag) => {
+                change.make(self.shared, self.agent).await?;
+                let next = known.with(commit.tree.clone(), commit.marks.clone());
+                self.unsure = tag.is_none();
+                self.read = self.read.after(next, tag);
+                Ok(Tried::Settled(Outcome::Delivered, Vec::new()))
+            }
         }
-        if !answer.status().is_success() || !errors.is_empty() {
-            let errors = if errors.is_empty() {
-                vec![told(
-                    "operation-failed",
-                    None,
-                    &format!("the agent answered {}", answer.status()),
-                )]
-            } else {
-                errors
-            };
-            return Ok(Tried::Settled(Outcome::Refused, errors));
-        }
-        self.read.text = next.text();
-        self.read.known = Some(next);
-        self.read.at = self.shared.now();
-        self.read.tag = answer
-            .headers()
-            .get(header::ETAG)
-            .cloned()
-            .filter(|_| written.path == "/data");
-        if self.read.tag.is_none() {
-            self.read.tag = pass::look(self.link, "/data").await?.1;
-        }
-        Ok(Tried::Settled(Outcome::Delivered, Vec::new()))
     }
 }
 
@@ -358,56 +360,31 @@ pub(super) fn told(tag: &str, app_tag: Option<&str>, message: &str) -> Told {
     }
 }
 
-/// Asks the one admission function whether an agent may come to send this, and counts it if so; a refusal is told in words.
-/// Loads that are not known yet are judged when the edit is handed over.
-pub(super) async fn admit(
-    shared: &Shared,
-    agent: &AgentId,
-    loads: Option<Vec<String>>,
-    once: bool,
-    edit: Option<glimpse_store::NewEdit>,
-) -> Result<Result<(), String>, StoreError> {
-    let now = shared.now();
-    let judge = admission::loads(shared.config.limits.clone(), now);
-    let intention = Intention {
-        agent: agent.clone(),
-        loads,
-        once,
-        edit,
-    };
-    let verdicts = shared.store.intend(vec![intention], now, judge).await?;
-    let verdict = verdicts.into_iter().next().unwrap_or(Ok(()));
-    Ok(verdict.map_err(|withholding| withholding.reason))
-}
-
 /// The last known tree of an agent with what waits for it, as far as that fits.
 pub(super) async fn intended(
     shared: &Shared,
     agent: &AgentId,
     known: &Known,
 ) -> Result<Known, StoreError> {
-    let root = engine::root(agent.as_str());
-    let mut next = known.clone();
-    for edit in shared.store.pending(agent).await? {
-        let Ok(written) = serde_json::from_str::<Written>(&edit.request) else {
-            continue;
-        };
-        let request = written.request(&root, &edit.operator, edit.written.as_micros());
-        if let Plan::Commit(commit) = next.plan(&root, &request) {
-            next = next.with(commit.tree.clone(), commit.marks.clone());
-        }
+    let edits = shared.store.pending(agent).await?;
+    if edits.is_empty() {
+        return Ok(known.clone());
     }
-    Ok(next)
-}
-
-/// What a configuration would make the agent send, or why that is not known.
-pub(super) fn loads_of(
-    known: &Known,
-    tree: &Tree,
-    marks: &glimpse_restconf::tags::Marks,
-) -> Result<Vec<String>, Errors> {
-    known
-        .with(tree.clone(), marks.clone())
-        .loads()
-        .map_err(Errors::from)
+    let root = engine::root(agent.as_str());
+    let start = known.clone();
+    let replay = aside(move || {
+        let mut next = start;
+        for edit in edits {
+            let Ok(written) = serde_json::from_str::<Written>(&edit.request) else {
+                continue;
+            };
+            let author = engine::unlimited(&edit.operator);
+            let request = written.request(&root, author, edit.written.as_micros());
+            if let Plan::Commit(commit) = next.plan(&root, &request) {
+                next = next.with(commit.tree.clone(), commit.marks.clone());
+            }
+        }
+        next
+    });
+    Ok(replay.await.unwrap_or_else(|_| known.clone()))
 }

@@ -1,100 +1,116 @@
 //! `glimpse-fleet:fleet`: what the repository and the connections say of the agents, as a tree.
 
+mod cache;
+
+pub(super) use cache::Cache;
+
 use super::engine;
 use super::pass::Told;
 use crate::app::Shared;
 use crate::config::Operator;
+use cache::Snapshot;
+use glimpse_lmap::names;
 use glimpse_model::id::AgentId;
 use glimpse_model::time::Timestamp;
-use glimpse_store::{Agent, Datastore, Error as StoreError, Job, Outcome};
+use glimpse_store::{Agent, Error as StoreError, Job, Outcome};
 use glimpse_yang::draft::Draft;
 use glimpse_yang::schema::NodeId;
 use glimpse_yang::table::CONTROLLER;
-use glimpse_yang::{Error, Tree};
+use glimpse_yang::{DataPath, Error, Select, Tree};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What is told of the agents of one operator.
 pub(super) struct Fleet {
-    pub(super) agents: Vec<Agent>,
-    datastores: HashMap<AgentId, Datastore>,
-    announced: HashMap<AgentId, Announced>,
+    snapshot: Arc<Snapshot>,
+    jobs: Arc<Vec<Job>>,
+    /// Places in the snapshot of those that the operator may see.
+    visible: Vec<usize>,
     connected: HashMap<AgentId, (Timestamp, String)>,
-    jobs: Vec<Job>,
+    operator: String,
 }
 
-#[derive(Default)]
-struct Announced {
-    version: Option<String>,
-    methods: Vec<String>,
+/// What of it a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What is to be edited: as it is now.
+    Labels,
+    /// All but jobs.
+    Agents,
+    Everything,
 }
 
-impl Announced {
-    fn read(document: &str) -> Self {
-        let value: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        Self {
-            version: text(&value["agent_version"]),
-            methods: value["methods"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|method| text(&method["name"]))
-                .collect(),
+impl Wanted {
+    /// By the path below the root.
+    pub(super) fn by(rest: &str, reads: bool) -> Self {
+        let fleet = rest.strip_prefix("/data/glimpse-fleet:fleet/");
+        match fleet {
+            _ if !reads => Self::Labels,
+            Some(below) if below.starts_with("agent") || below.starts_with("group") => Self::Agents,
+            _ => Self::Everything,
         }
     }
 }
 
 impl Fleet {
-    /// Reads what this operator may see.
-    pub(super) async fn read(shared: &Shared, operator: &Operator) -> Result<Self, StoreError> {
-        let agents = visible(shared, operator).await?;
-        let mut jobs = shared.store.jobs().await?;
-        let known: HashSet<&AgentId> = agents.iter().map(|agent| &agent.id).collect();
-        for job in &mut jobs {
-            job.agents.retain(|agent| known.contains(&agent.id));
+    /// Reads what this operator may see: for reading, what was so a moment ago.
+    pub(super) async fn read(
+        shared: &Shared,
+        operator: &Operator,
+        wanted: Wanted,
+    ) -> Result<Self, StoreError> {
+        let cache = &shared.restconf.fleet;
+        if wanted == Wanted::Labels {
+            cache.changed();
         }
-        jobs.retain(|job| !job.agents.is_empty() || job.operator == operator.name);
-        let datastores = shared.store.datastores().await?;
-        let announced = shared.store.announcements().await?;
-        let connected = agents
+        let snapshot = cache.agents(shared).await?;
+        let jobs = match wanted {
+            Wanted::Everything => cache.jobs(shared).await?,
+            Wanted::Labels | Wanted::Agents => Arc::default(),
+        };
+        let may_see = |agent: &Agent| operator.has(&agent.id, agent.group.as_deref());
+        let agents = snapshot.agents.iter().enumerate();
+        let visible: Vec<usize> = agents
+            .filter(|(_, agent)| may_see(agent))
+            .map(|(place, _)| place)
+            .collect();
+        let connected = visible
             .iter()
-            .filter_map(|agent| {
+            .filter_map(|place| {
+                let agent = &snapshot.agents[*place];
                 let link = shared.connections.link(&agent.id)?;
                 let address = link.address.ip().to_canonical().to_string();
                 Some((agent.id.clone(), (link.since, address)))
             })
             .collect();
         Ok(Self {
-            datastores: datastores
-                .into_iter()
-                .map(|datastore| (datastore.agent.clone(), datastore))
-                .collect(),
-            announced: announced
-                .into_iter()
-                .map(|(agent, document)| (agent, Announced::read(&document)))
-                .collect(),
-            agents,
-            connected,
+            snapshot,
             jobs,
+            visible,
+            connected,
+            operator: operator.name.clone(),
         })
     }
 
-    /// The configuration: which agents there are, and what is written on them.
+    /// The agents that the operator may see, by id.
+    pub(super) fn agents(&self) -> impl Iterator<Item = &Agent> {
+        let all = &self.snapshot.agents;
+        self.visible.iter().map(|place| &all[*place])
+    }
+
+    /// The configuration: which agents there are, and what is written on them. What was written at enrolment and is none of YANG's
+    /// names or texts is left out: one agent does not hide the others.
     ///
     /// # Errors
-    /// A name in the repository that YANG's types do not have.
+    /// Nothing that a repository could hold.
     pub(super) fn running(&self) -> Result<Tree, Error> {
         let mut fleet = Draft::new(&CONTROLLER, NodeId::NONE, "glimpse-fleet:fleet")?;
-        for agent in &self.agents {
+        for agent in self.agents() {
             fleet.entry("agent", |entry| {
-                entry
-                    .leaf("id", agent.id.as_str())?
-                    .maybe("group", agent.group.as_deref())?;
+                entry.leaf("id", agent.id.as_str())?;
+                let _ = entry.maybe("group", agent.group.as_deref());
                 for (name, value) in &agent.labels {
-                    entry.entry("label", |label| {
-                        label.leaf("name", name)?.leaf("value", value)?;
-                        Ok(())
-                    })?;
+                    let _ = put_label(entry, name, value);
                 }
                 Ok(())
             })?;
@@ -104,14 +120,45 @@ impl Fleet {
         Ok(tree)
     }
 
-    /// What is told of them.
+    /// What is told of them at this path.
     ///
     /// # Errors
     /// As [`Fleet::running`].
-    pub(super) fn state(&self) -> Result<Tree, Error> {
+    pub(super) fn state(&self, wanted: &DataPath) -> Result<Tree, Error> {
         let mut fleet = Draft::new(&CONTROLLER, NodeId::NONE, "glimpse-fleet:fleet")?;
+        let step = wanted.steps.get(1);
+        let list = step.map(|step| CONTROLLER.name(step.node));
+        let key = match step.map(|step| &step.select) {
+            Some(Select::Keys(keys)) => keys.first().map(String::as_str),
+            _ => None,
+        };
+        let is_wanted = |name: &str| list.is_none_or(|list| list == name);
+        let is_named = |own: &str| key.is_none_or(|key| key == own);
+        if is_wanted("group") {
+            self.groups(&mut fleet);
+        }
+        if is_wanted("agent") {
+            for agent in self.agents().filter(|agent| is_named(agent.id.as_str())) {
+                fleet.entry("agent", |entry| self.agent(entry, agent))?;
+            }
+        }
+        if is_wanted("job") {
+            let known: HashSet<&AgentId> = self.agents().map(|agent| &agent.id).collect();
+            for job in self.jobs.iter().filter(|job| is_named(&job.id.to_string())) {
+                let own = job.operator == self.operator;
+                if own || job.agents.iter().any(|agent| known.contains(&agent.id)) {
+                    fleet.entry("job", |entry| put_job(entry, job, &known))?;
+                }
+            }
+        }
+        let mut tree = Tree::new(&CONTROLLER);
+        tree.push(fleet.done());
+        Ok(tree)
+    }
+
+    fn groups(&self, fleet: &mut Draft) {
         let mut groups: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-        for agent in &self.agents {
+        for agent in self.agents() {
             if let Some(group) = &agent.group {
                 let (agents, connected) = groups.entry(group).or_default();
                 *agents += 1;
@@ -119,23 +166,15 @@ impl Fleet {
             }
         }
         for (name, (agents, connected)) in groups {
-            fleet.entry("group", |entry| {
+            // As with agents: it may have a name that is none of YANG's.
+            let _ = fleet.entry("group", |entry| {
                 entry
                     .leaf("name", name)?
                     .leaf("agents", &agents.to_string())?
                     .leaf("connected", &connected.to_string())?;
                 Ok(())
-            })?;
+            });
         }
-        for agent in &self.agents {
-            fleet.entry("agent", |entry| self.agent(entry, agent))?;
-        }
-        for job in &self.jobs {
-            fleet.entry("job", |entry| put_job(entry, job))?;
-        }
-        let mut tree = Tree::new(&CONTROLLER);
-        tree.push(fleet.done());
-        Ok(tree)
     }
 
     fn agent(&self, entry: &mut Draft, agent: &Agent) -> Result<(), Error> {
@@ -148,8 +187,8 @@ impl Fleet {
                 "certificate-expires",
                 &agent.certificate.not_after.to_string(),
             )?;
-        let datastore = self.datastores.get(&agent.id);
-        let announced = self.announced.get(&agent.id);
+        let datastore = self.snapshot.datastores.get(&agent.id);
+        let announced = self.snapshot.announced.get(&agent.id);
         let version = announced
             .and_then(|announced| announced.version.as_deref())
             .or_else(|| datastore.and_then(|datastore| datastore.version.as_deref()));
@@ -187,7 +226,8 @@ impl Fleet {
                 .leaf("state", datastore.intended.as_str())?
                 .maybe("written", time(datastore.written).as_deref())?
                 .maybe("answered", time(datastore.answered).as_deref())?;
-            put_errors(intended, &datastore.errors)
+            put_errors(intended, &datastore.errors);
+            Ok(())
         })?;
         Ok(())
     }
@@ -197,40 +237,62 @@ fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
 }
 
-fn put_job(entry: &mut Draft, job: &Job) -> Result<(), Error> {
+/// Whether YANG has such a label.
+pub(super) fn is_label(name: &str, value: &str) -> bool {
+    let mut fits = false;
+    if let Ok(mut fleet) = Draft::new(&CONTROLLER, NodeId::NONE, "glimpse-fleet:fleet") {
+        let put = fleet.entry("agent", |entry| {
+            fits = put_label(entry, name, value).is_ok();
+            Ok(())
+        });
+        fits &= put.is_ok();
+    }
+    fits
+}
+
+/// Puts a label on an agent, if it is one.
+fn put_label(entry: &mut Draft, name: &str, value: &str) -> Result<(), Error> {
+    entry.entry("label", |label| {
+        label.leaf("name", name)?.leaf("value", value)?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn put_job(entry: &mut Draft, job: &Job, known: &HashSet<&AgentId>) -> Result<(), Error> {
+    let agents = || job.agents.iter().filter(|agent| known.contains(&agent.id));
     let count = |outcomes: &[Outcome]| {
-        let agents = job.agents.iter();
-        agents
-            .filter(|agent| outcomes.contains(&agent.outcome))
-            .count()
-            .to_string()
+        let with = agents().filter(|agent| outcomes.contains(&agent.outcome));
+        with.count().to_string()
     };
     entry
         .leaf("id", &job.id.to_string())?
-        .leaf("patch-id", &job.patch_id)?
-        .leaf("user", &job.operator)?
+        .leaf("patch-id", &names::clean(&job.patch_id))?
+        .leaf("user", &names::clean(&job.operator))?
         .leaf("created", &job.created.to_string())?
         .maybe("ended", time(job.ended).as_deref())?
         .leaf("delivered", &count(&[Outcome::Delivered]))?
         .leaf("refused", &count(&[Outcome::Refused, Outcome::Withheld]))?
         .leaf("pending", &count(&[Outcome::Pending]))?;
-    for agent in &job.agents {
+    for agent in agents() {
         entry.entry("agent", |entry| {
             entry
                 .leaf("id", agent.id.as_str())?
                 .leaf("outcome", agent.outcome.as_str())?
                 .leaf("attempts", &agent.attempts.to_string())?
                 .maybe("answered", time(agent.answered).as_deref())?;
-            put_errors(entry, &agent.errors)
+            put_errors(entry, &agent.errors);
+            Ok(())
         })?;
     }
     Ok(())
 }
 
-fn put_errors(entry: &mut Draft, errors: &str) -> Result<(), Error> {
+/// Agents wrote most of it: what is no text of YANG is left out.
+fn put_errors(entry: &mut Draft, errors: &str) {
     let errors: Vec<Told> = serde_json::from_str(errors).unwrap_or_default();
     for told in errors {
-        entry.entry("error", |error| {
+        let _ = entry.entry("error", |error| {
             error.leaf("tag", &told.tag)?;
             for (name, text) in [
                 ("app-tag", &told.app_tag),
@@ -240,9 +302,8 @@ fn put_errors(entry: &mut Draft, errors: &str) -> Result<(), Error> {
                 let _ = error.maybe(name, text.as_deref());
             }
             Ok(())
-        })?;
+        });
     }
-    Ok(())
 }
 
 /// The agents that an operator may see.

@@ -1,4 +1,8 @@
-//! Requests to connected agents, and their answers as seen from here.
+//! Requests to connected agents.
+
+mod answer;
+
+pub(super) use answer::{Told, errors, rewritten};
 
 use super::engine::Written;
 use crate::callhome::{Link, Lost};
@@ -14,7 +18,7 @@ pub(super) const JSON: &str = "application/yang-data+json";
 /// Who an agent hears that it is asked for; nothing but its log learns from it.
 const OPERATOR: HeaderName = HeaderName::from_static("glimpse-operator");
 
-/// What goes through to the agent, and what comes back. Everything else is between the two ends of one connection.
+/// What goes through to the agent. Everything else is between the two ends of one connection.
 const REQUEST: [HeaderName; 6] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
@@ -23,25 +27,14 @@ const REQUEST: [HeaderName; 6] = [
     header::IF_MODIFIED_SINCE,
     header::IF_UNMODIFIED_SINCE,
 ];
-const RESPONSE: [&str; 9] = [
-    "content-type",
-    "etag",
-    "last-modified",
-    "cache-control",
-    "date",
-    "allow",
-    "accept-patch",
-    "retry-after",
-    "location",
-];
 
-/// What the agent is called in its own answers (RFC 8040 has absolute URIs in some).
-const AUTHORITY: &str = "https://agent.invalid";
+/// A host-meta is short; it is read whenever an agent calls, among what serves.
+const META_BYTES: usize = 16 << 10;
 
 /// The path of the API resource by `/.well-known/host-meta` (RFC 8040 §3.1); the usual one where an agent has none.
-pub(crate) fn root_of(response: &Response<Bytes>) -> String {
+pub fn root_of(response: &Response<Bytes>) -> String {
     let usual = "/restconf".to_owned();
-    if response.status() != StatusCode::OK {
+    if response.status() != StatusCode::OK || response.body().len() > META_BYTES {
         return usual;
     }
     let Ok(elements) = xml::parse(response.body(), Limits::default()) else {
@@ -62,13 +55,16 @@ pub(crate) fn root_of(response: &Response<Bytes>) -> String {
     }
 }
 
-/// A path that can stand in a request line as it is.
+/// A character that says the same to whoever reads it in a path, a request line or a log (RFC 3986 §3.3 without what is encoded).
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+}
+
 fn is_path(text: &str) -> bool {
+    let mut names = text.trim_end_matches('/').split('/').skip(1);
     text.starts_with('/')
         && text.len() <= 256
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+        && names.all(|name| !matches!(name, "" | "." | "..") && name.bytes().all(is_plain))
 }
 
 /// Why an agent's answer is missing, in the words of RESTCONF.
@@ -186,120 +182,6 @@ fn sign(headers: &mut HeaderMap, operator: &str) {
     }
 }
 
-/// An agent's answer under the root it has here: `root` is `/agents/ID/restconf`, `host` how we were called.
-pub(super) fn rewritten(
-    answer: Response<Bytes>,
-    link: &Link,
-    root: &str,
-    host: Option<&str>,
-) -> (StatusCode, Vec<(&'static str, String)>, Vec<u8>) {
-    let here = host.map_or_else(|| root.to_owned(), |host| format!("https://{host}{root}"));
-    let there = format!("{AUTHORITY}{}", link.root);
-    let (parts, body) = answer.into_parts();
-    let mut headers = Vec::new();
-    for name in RESPONSE {
-        let Some(value) = parts
-            .headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-        else {
-            continue;
-        };
-        headers.push((
-            name,
-            if name == "location" {
-                location(value, link, &here)
-            } else {
-                value.to_owned()
-            },
-        ));
-    }
-    (
-        parts.status,
-        headers,
-        replace(&body, there.as_bytes(), here.as_bytes()),
-    )
-}
-
-/// Whatever host the agent put into it, the path counts.
-fn location(value: &str, link: &Link, here: &str) -> String {
-    let path = match value.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
-        None => value,
-    };
-    match path.strip_prefix(&*link.root) {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{here}{rest}"),
-        _ => value.to_owned(),
-    }
-}
-
-fn replace(body: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(to);
-        rest = &rest[at + from.len()..];
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-/// One error of an agent's answer, as `glimpse-fleet` tells it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Told {
-    pub(super) tag: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) app_tag: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<String>,
-}
-
-/// Most errors kept of one answer, and most bytes of a text in one.
-const MAX_ERRORS: usize = 16;
-const MAX_TEXT: usize = 1000;
-
-/// The errors in a body of JSON, wherever they stand in it: `ietf-restconf:errors`, or those of a YANG Patch by edit.
-pub(super) fn errors(body: &[u8]) -> Vec<Told> {
-    let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
-        collect(&value, &mut found);
-    }
-    found
-}
-
-fn collect(value: &serde_json::Value, found: &mut Vec<Told>) {
-    match value {
-        serde_json::Value::Object(members) => {
-            let text = |name: &str| {
-                let text = members.get(name)?.as_str()?;
-                let clean = text
-                    .chars()
-                    .map(|c| if c.is_control() { '\u{fffd}' } else { c });
-                let mut text: String = clean.collect();
-                text.truncate(text.floor_char_boundary(MAX_TEXT));
-                Some(text)
-            };
-            if let Some(tag) = text("error-tag") {
-                if found.len() < MAX_ERRORS {
-                    found.push(Told {
-                        tag,
-                        app_tag: text("error-app-tag"),
-                        path: text("error-path"),
-                        message: text("error-message"),
-                    });
-                }
-            } else {
-                members.values().for_each(|value| collect(value, found));
-            }
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -317,38 +199,27 @@ mod tests {
             )
         };
         assert_eq!(meta(&of("/top/restconf/")), "/top/restconf");
-        for odd in ["https://elsewhere/x", "/a b", "/a?b", "", "no xml"] {
+        for odd in [
+            "https://elsewhere/x",
+            "/a b",
+            "/a?b",
+            "",
+            "no xml",
+            "/a%2fb",
+            "/a/../b",
+            "/./a",
+            "/a\\b",
+            "/a{b}",
+            "//elsewhere/x",
+            "/ü",
+        ] {
             assert_eq!(meta(&of(odd)), "/restconf", "{odd}");
         }
         assert_eq!(meta("not xml"), "/restconf");
-    }
-
-    #[test]
-    fn errors_are_found_wherever_they_stand() {
-        let plain = br#"{"ietf-restconf:errors":{"error":[{"error-type":"application","error-tag":"data-missing",
-            "error-app-tag":"instance-required","error-path":"/a:b","error-message":"gone\u0007"}]}}"#;
-        let [told] = &errors(plain)[..] else { panic!() };
-        assert_eq!(
-            (told.tag.as_str(), told.message.as_deref()),
-            ("data-missing", Some("gone\u{fffd}"))
+        let long = of("/top").replace(
+            "<Link rel='author'",
+            &format!("<!--{}--><Link rel='author'", "x".repeat(META_BYTES)),
         );
-        let patch = br#"{"ietf-yang-patch:yang-patch-status":{"patch-id":"p","edit-status":{"edit":[
-            {"edit-id":"1","ok":[null]},{"edit-id":"2","errors":{"error":[{"error-tag":"invalid-value"}]}}]}}}"#;
-        assert_eq!(errors(patch)[0].tag, "invalid-value");
-        assert!(errors(b"<errors/>").is_empty());
-    }
-
-    #[test]
-    fn uris_of_the_agent_become_ours() {
-        let body = br#"["https://agent.invalid/restconf/yang/x","https://agent.invalid/other"]"#;
-        let new = replace(
-            body,
-            b"https://agent.invalid/restconf",
-            b"https://c/agents/a/restconf",
-        );
-        assert_eq!(
-            new,
-            br#"["https://c/agents/a/restconf/yang/x","https://agent.invalid/other"]"#
-        );
+        assert_eq!(meta(&long), "/restconf");
     }
 }

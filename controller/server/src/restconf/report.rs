@@ -5,7 +5,6 @@
 //! URI of a function, is stored like the rest.
 
 use super::asker::unusable;
-use super::engine::Known;
 use crate::app::Shared;
 use crate::repository;
 use glimpse_lmap::names;
@@ -14,28 +13,47 @@ use glimpse_model::id::{AgentId, ResultId};
 use glimpse_model::record::Status;
 use glimpse_model::time::Timestamp;
 use glimpse_restconf::{Error, Errors, Invoke};
-use glimpse_store::{Figures, Ingest, NewReport, NewResult};
+use glimpse_store::{Coding, Error as StoreError, Figures, Identity, Ingest, NewReport, NewResult};
 use glimpse_yang::table::CONTROLLER;
 use glimpse_yang::view::View;
 use glimpse_yang::write::Writer;
 use glimpse_yang::{Encoding, Instance};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Takes a report of this agent.
+/// Most bytes of a target or a type: agents say what they like.
+const MAX_TARGET: usize = 255;
+const MAX_KIND: usize = 32;
+/// How often it is looked for reports that are old.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// Takes a report of this agent; `packed` is its body as it came, where that was compressed.
 ///
 /// # Errors
 /// 403 where certificate and report disagree on who sends it; 400 for times that no clock shows.
-pub(super) async fn take(shared: &Shared, agent: &AgentId, invoke: &Invoke) -> Result<(), Errors> {
+pub(super) async fn take(
+    shared: &Shared,
+    agent: &AgentId,
+    invoke: &Invoke,
+    packed: Option<Vec<u8>>,
+) -> Result<(), Errors> {
     let report = received::read(&invoke.input).map_err(Error::from)?;
+    let identity = shared.store.identity(agent).await;
+    let identity = identity.map_err(|error| unusable(&error))?;
     if let Some(told) = &report.agent_id
-        && !is_of(shared, agent, told).await?
+        && !is_of(agent, &identity, told)
     {
         tracing::warn!(%agent, told, "a report names another agent than its certificate");
         let message = "the certificate is not that of the agent-id in the report";
         return Err(Error::denied(message).into());
     }
     let now = shared.now();
+    // A sign of life, which was noted when it was asked who sends it.
+    if report.results.is_empty() {
+        return Ok(());
+    }
     let instances: Vec<&Instance> = invoke
         .input
         .top
@@ -54,11 +72,17 @@ pub(super) async fn take(shared: &Shared, agent: &AgentId, invoke: &Invoke) -> R
         })
         .collect();
     let (body, encoding) = &invoke.body;
+    let (coding, body) = match packed {
+        Some(packed) => (Coding::Gzip, packed),
+        None => (Coding::Identity, body.clone()),
+    };
     let raw = NewReport {
         media_type: glimpse_restconf::media::media_type(*encoding).to_owned(),
-        body: body.clone(),
+        coding,
+        body,
     };
-    let owner = owner(shared, agent, &report);
+    let owner = owner(shared, agent, &report).await;
+    let owner = owner.map_err(|error| unusable(&error))?;
     let endings = shared.store.add_report(owner, raw, results, now).await;
     for ending in endings.map_err(|error| unusable(&error))? {
         match ending {
@@ -72,34 +96,30 @@ pub(super) async fn take(shared: &Shared, agent: &AgentId, invoke: &Invoke) -> R
 
 /// Whether an agent-id is this agent's: the id in its certificate, or the one that its own datastore has. Where neither says anything,
 /// the report does.
-async fn is_of(shared: &Shared, agent: &AgentId, told: &str) -> Result<bool, Error> {
+fn is_of(agent: &AgentId, identity: &Identity, told: &str) -> bool {
     if agent.as_str().eq_ignore_ascii_case(told) {
-        return Ok(true);
+        return true;
     }
-    let found = shared.store.datastore(agent).await;
-    let found = found.map_err(|error| unusable(&error))?;
-    let configured = found
-        .and_then(|(_, tree)| tree)
-        .and_then(|tree| Known::read(tree.as_bytes(), 0).ok())
-        .and_then(|known| known.leaf("agent", "agent-id"));
-    Ok(match configured {
+    match &identity.agent_id {
         Some(configured) => configured.eq_ignore_ascii_case(told),
         None => uuid::Uuid::parse_str(agent.as_str()).is_err(),
-    })
+    }
 }
 
 /// Under whose name results are stored. A report that does not say whose it is is the certificate's only where that is wanted
-/// (RFC 7594 §8.6); else its group's or its place's.
-fn owner(shared: &Shared, agent: &AgentId, report: &Report) -> AgentId {
+/// (RFC 7594 §8.6); else its group's, where the agent was enrolled in that: nobody adds to what another group has measured, and nobody
+/// is more than one subscriber, whatever group-id its own datastore shows.
+async fn owner(shared: &Shared, agent: &AgentId, report: &Report) -> Result<AgentId, StoreError> {
     if report.agent_id.is_some() || shared.config.reports_by_certificate {
-        return agent.clone();
+        return Ok(agent.clone());
     }
-    let place = report
+    let enrolled = shared.store.agent(agent).await?.and_then(|own| own.group);
+    let group = report
         .group_id
-        .as_deref()
-        .or(report.measurement_point.as_deref());
-    let safe: String = place
-        .unwrap_or("unknown")
+        .as_ref()
+        .filter(|told| enrolled.as_ref() == Some(*told));
+    let safe: String = group
+        .map_or("unknown", String::as_str)
         .chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() || "._-".contains(c) {
@@ -110,7 +130,37 @@ fn owner(shared: &Shared, agent: &AgentId, report: &Report) -> AgentId {
         })
         .take(48)
         .collect();
-    AgentId::new(&format!("anonymous:{safe}")).unwrap_or_else(|_| agent.clone())
+    Ok(AgentId::new(&format!("anonymous:{safe}")).unwrap_or_else(|_| agent.clone()))
+}
+
+/// Forgets reports that were kept long enough, from time to time; for ever.
+pub(crate) async fn forget(shared: Arc<Shared>) {
+    loop {
+        match forget_old(&shared).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "old reports are forgotten"),
+            Err(error) => tracing::warn!(%error, "cannot forget old reports"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Forgets what is too old now, in pieces: others want to write meanwhile.
+pub(super) async fn forget_old(shared: &Shared) -> Result<u64, StoreError> {
+    let kept = i64::try_from(shared.config.reports_kept.as_micros()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_micros(shared.now().as_micros().saturating_sub(kept));
+    let mut all = 0;
+    loop {
+        match shared.store.forget_reports(before).await? {
+            0 => return Ok(all),
+            some => all += some,
+        }
+    }
+}
+
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 /// The method, by the typed parameters; other agents do not say it.
@@ -138,7 +188,8 @@ fn row(
     };
     let target = ["host", "url", "target", "server"]
         .into_iter()
-        .find_map(option);
+        .find_map(option)
+        .map(|target| cut(target, MAX_TARGET));
     let status = match result.status {
         0 => Status::Ok,
         ..0 => Status::Aborted,
@@ -151,6 +202,7 @@ fn row(
             .then(|| "ping".to_owned())
     });
     let kind = option("type")
+        .map(|kind| cut(kind, MAX_KIND))
         .or_else(|| Some("Udp".to_owned()).filter(|_| method.as_deref() == Some("ping")));
     NewResult {
         id: ResultId::from_parts(result.start, random),

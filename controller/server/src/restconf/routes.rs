@@ -1,34 +1,44 @@
-//! HTTP around it.
+//! HTTP around it: who asks is known, and what may be asked is judged, before a byte of a body is read.
 
 use super::agents::{self, Asked};
+use super::answers::{guarded, refusal};
 use super::asker::{Asker, asker};
+use super::engine::BODY_BYTES;
 use super::own;
+use super::places::Held;
 use crate::app::Shared;
 use crate::body;
+use crate::config::Role;
 use crate::error::Problem;
 use crate::listener::Peer;
 use crate::repository;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, StatusCode, Version, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use glimpse_restconf::{Errors, Finished, Method, Request, Tag};
-use glimpse_yang::Encoding;
-use glimpse_yang::table::CONTROLLER;
+use glimpse_restconf::{Error, Finished, Method, Request, Tag};
 use std::sync::Arc;
 
-/// What a 401 asks for.
-pub(super) const CHALLENGE: &str = "Basic realm=\"glimpse\", charset=\"UTF-8\"";
+pub(super) use super::answers::{encoding, response};
+
+/// What whoever looks for the server asks first (RFC 8040 §3.1); nobody has to be known for it.
+const HOST_META: &str = "/.well-known/host-meta";
+/// Requests to agents that one operator may have open: agents take their time.
+pub(super) const OPEN: usize = 64;
+/// The one thing that agents write here.
+const REPORT: &str = "/restconf/operations/ietf-lmap-report:report";
 
 /// The controller's own root, for agents and operators alike.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/.well-known/host-meta", any(own_root))
+        .route(HOST_META, any(own_root))
         .route("/restconf", any(own_root))
         .route("/restconf/", any(own_root))
         .route("/restconf/{*rest}", any(own_root))
+        .route_layer(map_response(guarded))
 }
 
 /// The roots of agents, for operators.
@@ -37,95 +47,154 @@ pub(crate) fn agents() -> Router<Arc<Shared>> {
         .route("/agents/{id}/restconf", any(agent_root))
         .route("/agents/{id}/restconf/", any(agent_root))
         .route("/agents/{id}/restconf/{*rest}", any(agent_root))
+        .route_layer(map_response(guarded))
+}
+
+/// What is at no path of them.
+pub(crate) async fn elsewhere(
+    State(shared): State<Arc<Shared>>,
+    request: HttpRequest<Body>,
+) -> Response {
+    let head = Head::new(&shared, &request);
+    guarded(head.refuse(Error::not_found("there is nothing at this path"))).await
 }
 
 async fn own_root(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -> Response {
-    let head = Head::new(&shared, &request);
+    let mut head = Head::new(&shared, &request);
     let asker = match head.asker(&shared).await {
         Ok(asker) => asker,
         Err(error) => return head.refuse(error),
     };
-    // Reports take their turn with other uploads, and an agent cannot take all the places.
-    let _place = match (&asker, head.request.method) {
-        (Some(Asker::Agent(agent)), Method::Post) => {
+    let bodies = &shared.restconf.bodies;
+    let limits = shared.config.uploads;
+    // Places are held to the end: they bound the memory that all of it takes together.
+    let mut held: Held = Arc::new(());
+    let body = match &asker {
+        None if head.request.path == HOST_META => None,
+        None => return head.refuse(unknown()),
+        Some(_) if !head.writes() => None,
+        Some(Asker::Agent(agent)) => {
+            if !head.is_report() {
+                let message = "agents bring reports here, and nothing else";
+                return head.refuse(Error::denied(message));
+            }
+            if let Err(error) = repository::allow(&shared, agent) {
+                return head.problem(error.into());
+            }
             match repository::place(&shared, agent).await {
-                Ok(place) => Some(place),
+                Ok(place) => held = Arc::new(place),
                 Err(error) => return head.problem(error.into()),
             }
+            Some((limits.body_bytes, limits.inflated_bytes))
         }
-        _ => None,
+        Some(Asker::Operator(operator)) if operator.role == Role::Observer => {
+            return head.refuse(observer());
+        }
+        Some(Asker::Operator(operator)) => {
+            match bodies.take(operator).await {
+                Ok(place) => held = Arc::new(place),
+                Err(error) => return head.refuse(error),
+            }
+            Some((BODY_BYTES, BODY_BYTES))
+        }
     };
-    let limits = shared.config.uploads;
-    let (head, body) = match head
-        .with_body(request, limits.body_bytes, limits.inflated_bytes)
-        .await
-    {
-        Ok(whole) => whole,
-        Err(response) => return response,
-    };
+    let mut packed = None;
+    if let Some((limit, inflated)) = body.filter(|_| head.has_body()) {
+        match head.receive(request, limit, inflated, &held).await {
+            Ok(came) => (head.request.body, packed) = came,
+            Err(problem) => return head.problem(problem),
+        }
+    }
+    if let Some(Asker::Agent(agent)) = asker.as_ref().filter(|_| body.is_some()) {
+        let length = head.request.body.len();
+        shared.allowances.spend(agent, length, shared.now());
+    }
     let mut request = head.request;
-    request.body = body;
     request.user = asker.as_ref().map(Asker::user);
-    let finished = own::answer(&shared, asker.as_ref(), &request).await;
+    let finished = own::answer(&shared, asker.as_ref(), request, packed, held).await;
     audit(&finished);
     response(finished.response)
 }
 
 async fn agent_root(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>) -> Response {
-    let head = Head::new(&shared, &request);
+    let mut head = Head::new(&shared, &request);
     let asker = match head.asker(&shared).await {
         Ok(asker) => asker,
         Err(error) => return head.refuse(error),
     };
     let operator = match asker {
         Some(Asker::Operator(operator)) => operator,
-        Some(Asker::Agent(_)) => {
-            return head.refuse(glimpse_restconf::Error::denied(
-                "agents do not manage agents",
-            ));
-        }
-        None => {
-            let error =
-                glimpse_restconf::Error::protocol(Tag::AccessDenied, "who asks is not known");
-            return head.refuse(error.with_status(401));
-        }
+        Some(Asker::Agent(_)) => return head.refuse(Error::denied("agents do not manage agents")),
+        None => return head.refuse(unknown()),
     };
-    let limit = super::engine::BODY_BYTES;
-    let (head, body) = match head.with_body(request, limit, limit).await {
-        Ok(whole) => whole,
-        Err(response) => return response,
+    if head.writes() && operator.role == Role::Observer {
+        return head.refuse(observer());
+    }
+    let share = shared.restconf.open.enter(&operator.name, OPEN);
+    let Some(share) = share else {
+        let message = "too many of your requests wait for agents: wait for the answers to some";
+        return head.refuse(Error::protocol(Tag::ResourceDenied, message).with_status(429));
     };
+    if head.writes() && head.has_body() {
+        // An agent may take its time to answer: by then the place is another's.
+        let held: Held = match shared.restconf.bodies.take(&operator).await {
+            Ok(place) => Arc::new(place),
+            Err(error) => return head.refuse(error),
+        };
+        match head.receive(request, BODY_BYTES, BODY_BYTES, &held).await {
+            Ok((body, _)) => head.request.body = body,
+            Err(problem) => return head.problem(problem),
+        }
+    }
     let mut request = head.request;
-    request.body = body;
     let path = request.path.clone();
     let Some((agent, rest)) = agents::named(&path) else {
-        let error = glimpse_restconf::Error::not_found("there is no such agent");
-        return refusal(error, &request);
+        return refusal(Error::not_found("there is no such agent"), &request);
     };
+    let rest = if rest == "/" { "" } else { rest }.to_owned();
     // Clients that write an id in another way mean the same resource.
     request.path = format!("{}{rest}", super::engine::root(agent.as_str()));
-    let (method, writes) = (
-        request.method,
-        !request.method.reads() && request.method != Method::Options,
-    );
-    let asked = Asked {
-        shared: &shared,
-        operator: &operator,
-        agent: &agent,
-        rest: if rest == "/" { "" } else { rest },
-        request,
+    let (method, writes) = (request.method, writes(request.method));
+    let answered = async move {
+        let _share = share;
+        let asked = Asked {
+            shared: &shared,
+            operator: &operator,
+            agent: &agent,
+            rest: &rest,
+            request,
+        };
+        let response = asked.answer().await;
+        if writes {
+            shared.restconf.fleet.changed();
+            let status = response.status().as_u16();
+            tracing::info!(operator = operator.name, %agent, method = method.as_str(), path = rest, status, "RESTCONF");
+        }
+        response
     };
-    let response = asked.answer().await;
-    if writes {
-        let status = response.status().as_u16();
-        tracing::info!(operator = operator.name, %agent, method = method.as_str(), path = rest, status, "RESTCONF");
+    if !writes {
+        return answered.await;
     }
-    response
+    // What has begun is noted to its end, though whoever asked hangs up: what was counted for it, and what the agent has taken.
+    let answered = tokio::spawn(answered).await;
+    answered.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+fn unknown() -> Error {
+    Error::protocol(Tag::AccessDenied, "who asks is not known").with_status(401)
+}
+
+fn observer() -> Error {
+    Error::denied("observers do not write")
+}
+
+fn writes(method: Method) -> bool {
+    !method.reads() && method != Method::Options
 }
 
 fn audit(finished: &Finished) {
     let audit = &finished.audit;
-    if !audit.method.reads() && audit.method != Method::Options {
+    if writes(audit.method) {
         let user = audit.user.as_deref().unwrap_or("-");
         tracing::info!(
             user,
@@ -142,6 +211,9 @@ struct Head {
     request: Request,
     peer: Option<Peer>,
     headers: HeaderMap,
+    /// Whether bytes of a body wait to be read.
+    unread: bool,
+    version: Version,
 }
 
 impl Head {
@@ -174,15 +246,42 @@ impl Head {
             },
             peer: request.extensions().get::<Peer>().cloned(),
             headers,
+            unread: !request.body().is_end_stream(),
+            version: request.version(),
         }
     }
 
-    async fn asker(&self, shared: &Shared) -> Result<Option<Asker>, glimpse_restconf::Error> {
+    fn writes(&self) -> bool {
+        writes(self.request.method)
+    }
+
+    /// Whether there is a body that means something.
+    fn has_body(&self) -> bool {
+        self.unread
+            && matches!(
+                self.request.method,
+                Method::Post | Method::Put | Method::Patch
+            )
+    }
+
+    fn is_report(&self) -> bool {
+        let path = &self.request.path;
+        self.request.method == Method::Post
+            && path.replace("%3A", ":").replace("%3a", ":") == REPORT
+    }
+
+    async fn asker(&self, shared: &Shared) -> Result<Option<Asker>, Error> {
         asker(shared, self.peer.as_ref(), &self.headers).await
     }
 
-    fn refuse(&self, error: glimpse_restconf::Error) -> Response {
-        refusal(error, &self.request)
+    fn refuse(&self, error: Error) -> Response {
+        let mut response = refusal(error, &self.request);
+        // Nobody reads what is still to come of it.
+        if self.unread && self.version < Version::HTTP_2 {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
     }
 
     /// What other doors say as a problem document, in the words of RESTCONF.
@@ -194,7 +293,7 @@ impl Head {
             StatusCode::TOO_MANY_REQUESTS => Tag::ResourceDenied,
             _ => Tag::OperationFailed,
         };
-        let error = glimpse_restconf::Error::protocol(tag, problem.detail);
+        let error = Error::protocol(tag, problem.detail);
         let mut response = self.refuse(error.with_status(problem.status.as_u16()));
         if let Some(seconds) = problem.retry_after_s {
             response
@@ -204,72 +303,30 @@ impl Head {
         response
     }
 
-    async fn with_body(
-        self,
+    /// The body, inflated; and as it came, where that is compressed.
+    async fn receive(
+        &self,
         request: HttpRequest<Body>,
         limit: usize,
         inflated: usize,
-    ) -> Result<(Self, Vec<u8>), Response> {
-        let received = body::receive(&self.headers, request.into_body(), limit).await;
-        let inflated = match received {
-            Ok((body::Coding::Identity, bytes)) => Ok(bytes),
-            Ok((coding, bytes)) => {
-                tokio::task::spawn_blocking(move || body::inflate(coding, bytes, inflated))
-                    .await
-                    .unwrap_or_else(|_| {
-                        Err(Problem::new(
-                            StatusCode::INTERNAL_SERVER_ERROR,
-                            "the body cannot be read",
-                        ))
-                    })
-            }
-            Err(problem) => Err(problem),
+        held: &Held,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>), Problem> {
+        let received = body::receive(&self.headers, request.into_body(), limit).await?;
+        let (coding, bytes) = match received {
+            (body::Coding::Identity, bytes) => return Ok((bytes, None)),
+            compressed => compressed,
         };
-        match inflated {
-            Ok(bytes) => Ok((self, bytes)),
-            Err(problem) => Err(self.problem(problem)),
-        }
+        let held = Arc::clone(held);
+        let work = move || {
+            let _held = held;
+            let inflated = body::inflate(coding, bytes.clone(), inflated)?;
+            Ok((inflated, Some(bytes)))
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the body cannot be read",
+            ))
+        })
     }
-}
-
-/// How an error is written: as the asker accepts it, else as it wrote itself.
-pub(super) fn encoding(request: &Request) -> Encoding {
-    let fallback = request
-        .header("content-type")
-        .as_deref()
-        .and_then(glimpse_restconf::media::content_type)
-        .map_or(Encoding::Json, glimpse_restconf::media::Content::encoding);
-    glimpse_restconf::media::negotiate(request.header("accept").as_deref(), fallback)
-        .unwrap_or(fallback)
-}
-
-fn refusal(error: glimpse_restconf::Error, request: &Request) -> Response {
-    let encoding = encoding(request);
-    let errors = Errors::from(error);
-    let mut refused = glimpse_restconf::Response::new(errors.status(), request.time).with_body(
-        glimpse_restconf::media::media_type(encoding),
-        errors.body(&CONTROLLER, encoding),
-    );
-    if errors.status() == 401 {
-        refused = refused.with("WWW-Authenticate", CHALLENGE);
-    }
-    if request.method == Method::Head {
-        refused.body.clear();
-    }
-    response(refused)
-}
-
-/// The same for axum. What is of a length that it says is sent so.
-pub(super) fn response(response: glimpse_restconf::Response) -> Response {
-    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut out = (status, Body::from(response.body)).into_response();
-    for (name, value) in response.headers {
-        if let (Ok(name), Ok(value)) = (
-            header::HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(&value),
-        ) {
-            out.headers_mut().insert(name, value);
-        }
-    }
-    out
 }

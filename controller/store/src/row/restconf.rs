@@ -67,25 +67,21 @@ pub struct Known {
     pub version: Option<String>,
     /// Where it called from.
     pub address: Option<String>,
+    /// As whom it has the agent report.
+    pub identity: Identity,
     /// All of it, as JSON of RFC 7951.
     pub tree: String,
     /// When it was read.
     pub at: Timestamp,
-    /// What it makes the agent send, as instructions; `None` leaves what is counted for the agent as it is.
-    pub loads: Option<Vec<String>>,
 }
 
-/// What somebody wants an agent to be or to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intention {
-    /// Which agent.
-    pub agent: AgentId,
-    /// What the agent would then send, as instructions, to be judged; `None` where that is not known yet.
-    pub loads: Option<Vec<String>>,
-    /// The loads run once beside what the agent does anyway, rather than in its place.
-    pub once: bool,
-    /// What is to be kept for the agent's next contact, if anything is.
-    pub edit: Option<NewEdit>,
+/// As whom an agent reports, by its configuration (RFC 8194).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its agent-id.
+    pub agent_id: Option<String>,
+    /// Its group-id.
+    pub group_id: Option<String>,
 }
 
 /// An edit that is to wait for its agent.
@@ -180,8 +176,30 @@ pub struct NewJob {
     pub request: String,
     /// For whom.
     pub agents: Vec<AgentId>,
+    /// Why an agent is not asked for which as much waits as may: an array of JSON.
+    pub no_room: String,
     /// When it was given.
     pub created: Timestamp,
+}
+
+/// Why a job is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoom {
+    /// Its author has as many under way as one may.
+    Operator,
+    /// As many are under way as are kept.
+    All,
+}
+
+/// What came of asking a job's agents again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Agents that are asked.
+    pub asked: u64,
+    /// Agents that are not: they have taken a newer edit.
+    pub overtaken: u64,
+    /// Agents that are not: as much waits for them as may.
+    pub crowded: u64,
 }
 
 /// An edit of many agents.
@@ -216,31 +234,22 @@ pub struct JobAgent {
     pub errors: String,
 }
 
-/// A load that agents have by their own configuration; equal ones of several agents together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingLoad {
-    /// The instruction it amounts to, as JSON.
-    pub document: String,
-    /// How many agents have it; revoked ones left out.
-    pub agents: u64,
-    /// When the last of them got it.
-    pub given: Timestamp,
-}
-
-/// What one agent would send instead of what it sends.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LoadChange {
-    /// Loads that would be gone, and since when each stands.
-    pub gone: Vec<(String, Timestamp)>,
-    /// Loads that would be new.
-    pub new: Vec<String>,
-}
-
 /// A report as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReport {
     /// Media type of the body.
     pub media_type: String,
-    /// The body, inflated.
+    /// How the body is written down.
+    pub coding: Coding,
+    /// The body.
     pub body: Vec<u8>,
+}
+
+/// How a body is written down (RFC 9110 §8.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// Compressed.
+    Gzip,
 }

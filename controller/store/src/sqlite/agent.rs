@@ -149,13 +149,20 @@ pub(super) async fn announcements(
 
 pub(super) async fn label(
     connection: &mut SqliteConnection,
-    id: &AgentId,
-    labels: &Labels,
+    labels: &[(AgentId, Labels)],
 ) -> Result<bool, Error> {
-    let done = sqlx::query("UPDATE agents SET labels = $2 WHERE id = $1")
-        .bind(id.as_str())
-        .bind(labels_to_text(labels)?)
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected() == 1)
+    // Asked first: of a refusal nothing may stay.
+    for (id, _) in labels {
+        if by_id(connection, id).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    for (id, labels) in labels {
+        sqlx::query("UPDATE agents SET labels = $2 WHERE id = $1")
+            .bind(id.as_str())
+            .bind(labels_to_text(labels)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(true)
 }

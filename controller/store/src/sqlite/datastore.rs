@@ -1,18 +1,10 @@
-//! What agents' datastores are known to be, and what they make agents send.
+//! What agents' datastores are known to be.
 
-use super::instruction;
-use crate::{
-    AdmitLoads, Datastore, Error, Intended, Intention, Known, LoadChange, Standing, StandingLoad,
-    Withholding,
-};
+use crate::{Datastore, Error, Identity, Intended, Known};
 use glimpse_model::id::AgentId;
 use glimpse_model::time::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use std::collections::HashMap;
-
-/// What ran once at somebody's word counts for the hour in which it ran.
-const STILL_COUNTS_US: i64 = 3_600_000_000;
 
 const COLUMNS: &str = "agent, module_set, version, address, known_us, outcome, written_us, \
                        answered_us, errors";
@@ -61,16 +53,67 @@ pub(super) async fn of(
         .transpose()
 }
 
+/// Tells trees apart: 64 bits of FNV-1a. An agent that looked for two with one digest would be taken for what it was.
+fn digest(tree: &str) -> i64 {
+    let hash = tree.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+/// How long it may go unwritten that a tree is still what it was.
+const STALE_US: i64 = 60_000_000;
+
+/// Whether nothing of it would be news.
+pub(super) async fn is_known(
+    connection: &mut SqliteConnection,
+    agent: &AgentId,
+    known: &Known,
+) -> Result<bool, Error> {
+    let row = sqlx::query(
+        "SELECT 1 FROM datastores WHERE agent = $1 AND digest = $2 AND tree IS NOT NULL \
+         AND module_set IS $3 AND version IS $4 AND address IS $5 AND known_us BETWEEN $6 AND $7",
+    )
+    .bind(agent.as_str())
+    .bind(digest(&known.tree))
+    .bind(&known.module_set)
+    .bind(&known.version)
+    .bind(&known.address)
+    .bind(known.at.as_micros().saturating_sub(STALE_US))
+    .bind(known.at.as_micros())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
 pub(super) async fn know(
     connection: &mut SqliteConnection,
     agent: &AgentId,
     known: &Known,
 ) -> Result<(), Error> {
+    // A tree that is the same, which may be long, is not written again.
+    let done = sqlx::query(
+        "UPDATE datastores SET module_set = $3, version = $4, address = $5, known_us = $6 \
+         WHERE agent = $1 AND digest = $2 AND tree IS NOT NULL",
+    )
+    .bind(agent.as_str())
+    .bind(digest(&known.tree))
+    .bind(&known.module_set)
+    .bind(&known.version)
+    .bind(&known.address)
+    .bind(known.at.as_micros())
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(());
+    }
     sqlx::query(
-        "INSERT INTO datastores (agent, module_set, version, address, tree, known_us) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (agent) DO UPDATE SET \
+        "INSERT INTO datastores (agent, module_set, version, address, tree, known_us, agent_id, \
+         group_id, digest) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (agent) DO UPDATE SET \
          module_set = excluded.module_set, version = excluded.version, \
-         address = excluded.address, tree = excluded.tree, known_us = excluded.known_us",
+         address = excluded.address, tree = excluded.tree, known_us = excluded.known_us, \
+         agent_id = excluded.agent_id, group_id = excluded.group_id, digest = excluded.digest",
     )
     .bind(agent.as_str())
     .bind(&known.module_set)
@@ -78,169 +121,28 @@ pub(super) async fn know(
     .bind(&known.address)
     .bind(&known.tree)
     .bind(known.at.as_micros())
-    .execute(&mut *connection)
+    .bind(&known.identity.agent_id)
+    .bind(&known.identity.group_id)
+    .bind(digest(&known.tree))
+    .execute(connection)
     .await?;
-    match &known.loads {
-        Some(loads) => count(connection, agent, loads, known.at).await,
-        None => Ok(()),
-    }
-}
-
-/// Exchanges what is counted for an agent; what stood before keeps its time.
-pub(super) async fn count(
-    connection: &mut SqliteConnection,
-    agent: &AgentId,
-    loads: &[String],
-    at: Timestamp,
-) -> Result<(), Error> {
-    let change = change(connection, agent, loads, at).await?;
-    put(connection, agent, &change, at).await
-}
-
-/// What is different for an agent that would have these loads.
-async fn change(
-    connection: &mut SqliteConnection,
-    agent: &AgentId,
-    loads: &[String],
-    at: Timestamp,
-) -> Result<LoadChange, Error> {
-    sqlx::query("DELETE FROM loads WHERE agent = $1 AND once AND given_us <= $2")
-        .bind(agent.as_str())
-        .bind(at.as_micros().saturating_sub(STILL_COUNTS_US))
-        .execute(&mut *connection)
-        .await?;
-    let rows = sqlx::query("SELECT document, given_us FROM loads WHERE agent = $1 AND NOT once")
-        .bind(agent.as_str())
-        .fetch_all(&mut *connection)
-        .await?;
-    // Equal loads of one agent are as many loads.
-    let mut new: HashMap<&str, usize> = HashMap::new();
-    for load in loads {
-        *new.entry(load).or_default() += 1;
-    }
-    let mut change = LoadChange::default();
-    for row in &rows {
-        let document: &str = row.try_get(0)?;
-        match new.get_mut(document) {
-            Some(left) if *left > 0 => *left -= 1,
-            _ => {
-                let given = Timestamp::from_micros(row.try_get(1)?);
-                change.gone.push((document.to_owned(), given));
-            }
-        }
-    }
-    for load in loads {
-        if let Some(left) = new.get_mut(load.as_str()).filter(|left| **left > 0) {
-            *left -= 1;
-            change.new.push(load.clone());
-        }
-    }
-    Ok(change)
-}
-
-async fn put(
-    connection: &mut SqliteConnection,
-    agent: &AgentId,
-    change: &LoadChange,
-    at: Timestamp,
-) -> Result<(), Error> {
-    for (document, given) in &change.gone {
-        sqlx::query(
-            "DELETE FROM loads WHERE rowid = (SELECT rowid FROM loads WHERE agent = $1 \
-             AND document = $2 AND given_us = $3 AND NOT once LIMIT 1)",
-        )
-        .bind(agent.as_str())
-        .bind(document)
-        .bind(given.as_micros())
-        .execute(&mut *connection)
-        .await?;
-    }
-    for document in &change.new {
-        insert(connection, agent, document, at, false).await?;
-    }
     Ok(())
 }
 
-async fn insert(
+/// As whom an agent's own configuration has it report.
+pub(super) async fn identity(
     connection: &mut SqliteConnection,
     agent: &AgentId,
-    document: &str,
-    at: Timestamp,
-    once: bool,
-) -> Result<(), Error> {
-    sqlx::query("INSERT INTO loads (agent, document, given_us, once) VALUES ($1, $2, $3, $4)")
+) -> Result<Identity, Error> {
+    let row = sqlx::query("SELECT agent_id, group_id FROM datastores WHERE agent = $1")
         .bind(agent.as_str())
-        .bind(document)
-        .bind(at.as_micros())
-        .bind(once)
-        .execute(connection)
+        .fetch_optional(connection)
         .await?;
-    Ok(())
-}
-
-/// What agents send by their own configuration; revoked ones left out.
-pub(super) async fn standing(
-    connection: &mut SqliteConnection,
-    since_us: i64,
-) -> Result<Vec<StandingLoad>, Error> {
-    let rows = sqlx::query(
-        "SELECT l.document, count(*), max(l.given_us) FROM loads l \
-         JOIN agents a ON a.id = l.agent AND a.revoked_us IS NULL \
-         WHERE NOT l.once OR l.given_us > $1 GROUP BY l.document, l.given_us > $1",
-    )
-    .bind(since_us)
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(StandingLoad {
-                document: row.try_get(0)?,
-                agents: instruction::unsigned(row, 1)?,
-                given: Timestamp::from_micros(row.try_get(2)?),
-            })
-        })
-        .collect()
-}
-
-pub(super) async fn intend(
-    connection: &mut SqliteConnection,
-    intentions: &[Intention],
-    at: Timestamp,
-    admit: AdmitLoads,
-) -> Result<Vec<Result<(), Withholding>>, Error> {
-    let mut changes = Vec::with_capacity(intentions.len());
-    for intention in intentions {
-        changes.push(match &intention.loads {
-            None => LoadChange::default(),
-            Some(loads) if intention.once => LoadChange {
-                gone: Vec::new(),
-                new: loads.clone(),
-            },
-            Some(loads) => change(connection, &intention.agent, loads, at).await?,
-        });
-    }
-    // Nothing is read of the fleet where nothing is added to it.
-    let standing = if changes.iter().all(|change| change.new.is_empty()) {
-        Standing::default()
-    } else {
-        instruction::standing(connection, at).await?
+    let Some(row) = row else {
+        return Ok(Identity::default());
     };
-    let verdicts = admit(&standing, &changes);
-    for ((intention, change), verdict) in intentions.iter().zip(&changes).zip(&verdicts) {
-        if verdict.is_err() {
-            continue;
-        }
-        if intention.once {
-            for document in &change.new {
-                insert(connection, &intention.agent, document, at, true).await?;
-            }
-        } else {
-            put(connection, &intention.agent, change, at).await?;
-        }
-        if let Some(edit) = &intention.edit {
-            let agent = &intention.agent;
-            super::edit::add(connection, agent, None, &edit.operator, &edit.request, at).await?;
-        }
-    }
-    Ok(verdicts)
+    Ok(Identity {
+        agent_id: row.try_get(0)?,
+        group_id: row.try_get(1)?,
+    })
 }

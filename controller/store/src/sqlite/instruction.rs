@@ -1,6 +1,6 @@
 //! Instructions and whom they are for.
 
-use super::{changes, datastore, withheld};
+use super::{changes, load, withheld};
 use crate::{Addition, Admit, Audience, Error, Judge, NewInstruction, Standing, StoredInstruction};
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -256,7 +256,8 @@ pub(super) async fn standing(
     Ok(Standing {
         instructions,
         told_lately,
-        loads: datastore::standing(connection, since_us).await?,
+        loads: load::standing(connection, since_us).await?,
+        foreign: load::foreign(connection).await?,
         ..Standing::default()
     })
 }

@@ -1,7 +1,7 @@
 //! Results: written once, read as streams.
 
 use crate::figures::{pack, unpack};
-use crate::{Error, Figures, Filter, Ingest, NewReport, NewResult, PingRow, ResultRow, Rows};
+use crate::{Error, Figures, Filter, Ingest, NewResult, PingRow, ResultRow, Rows};
 use futures_util::TryStreamExt;
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::ping::PingFigures;
@@ -191,40 +191,6 @@ pub(super) async fn count(
 ) -> Result<u64, Error> {
     let row = sqlx::query("SELECT count(*) FROM results WHERE ($1 IS NULL OR agent = $1)")
         .bind(agent.map(AgentId::as_str))
-        .fetch_one(connection)
-        .await?;
-    u64::try_from(row.try_get::<i64, _>(0)?).map_err(|error| Error::row("count", &error))
-}
-
-/// One without results is stored: it says that the agent lives.
-pub(super) async fn report(
-    connection: &mut SqliteConnection,
-    agent: &AgentId,
-    report: &NewReport,
-    results: &[NewResult],
-    received: Timestamp,
-) -> Result<Vec<Ingest>, Error> {
-    let endings = ingest(connection, agent, results, received).await?;
-    if endings.is_empty() || endings.contains(&Ingest::Stored) {
-        sqlx::query(
-            "INSERT INTO reports (agent, received_us, media_type, body) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(agent.as_str())
-        .bind(received.as_micros())
-        .bind(&report.media_type)
-        .bind(&report.body)
-        .execute(connection)
-        .await?;
-    }
-    Ok(endings)
-}
-
-pub(super) async fn count_reports(
-    connection: &mut SqliteConnection,
-    agent: &AgentId,
-) -> Result<u64, Error> {
-    let row = sqlx::query("SELECT count(*) FROM reports WHERE agent = $1")
-        .bind(agent.as_str())
         .fetch_one(connection)
         .await?;
     u64::try_from(row.try_get::<i64, _>(0)?).map_err(|error| Error::row("count", &error))

@@ -32,12 +32,23 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const UNWINDER_GAP: &str =
     "int _dl_find_object(void *pc, void *found) { (void)pc; (void)found; return -1; }\n";
 
-/// Builds the agent with the profile `small` into `target_directory`, and returns where it lies.
-pub(super) fn build(target_directory: &Path) -> Result<PathBuf> {
+/// What was built.
+pub(super) struct Built {
+    pub(super) program: PathBuf,
+    /// What the linker says of its sections.
+    pub(super) map: PathBuf,
+}
+
+/// Builds the agent with the profile `small` into `target_directory`; `arguments` are further ones of cargo.
+pub(super) fn build(target_directory: &Path, arguments: &[&str]) -> Result<Built> {
     packages::ensure(&[GCC, BINUTILS, MUSL_TOOLS, DPKG])?;
     let folder = target_directory.join("musl");
     let toolchain = toolchain(&folder)?;
     let unwinder = unwinder(&folder)?;
+    let written = folder.join("agent.map");
+    if written.exists() {
+        fs::remove_file(&written).with_context(|| written.display().to_string())?;
+    }
     let start = |name: &str| format!("-Clink-arg={MUSL}/{name}");
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
@@ -50,6 +61,7 @@ pub(super) fn build(target_directory: &Path) -> Result<PathBuf> {
         format!("-Lnative={}", unwinder.display()),
         // The start files come behind the library that they need.
         "-Clink-arg=-lc".to_owned(),
+        format!("-Clink-arg=-Map={}", written.display()),
     ];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(
@@ -61,6 +73,7 @@ pub(super) fn build(target_directory: &Path) -> Result<PathBuf> {
             .current_dir(crate::workspace::root())
             .args(["build", "--package", "glimpse-agent", "--locked"])
             .args(["--profile", "small", "--target", TARGET])
+            .args(arguments)
             .args(["-Zbuild-std=std,panic_abort"])
             .args(["-Zbuild-std-features=optimize_for_size"])
             .env("PATH", path)
@@ -78,7 +91,13 @@ pub(super) fn build(target_directory: &Path) -> Result<PathBuf> {
                 flags.join(" "),
             ),
     )?;
-    Ok(target_directory.join(TARGET).join("small/glimpse-agent"))
+    let program = target_directory.join(TARGET).join("small/glimpse-agent");
+    // What was built before is not linked again: each kind of build keeps its own map.
+    let map = folder.join(format!("agent{}.map", arguments.concat()));
+    if written.exists() {
+        fs::rename(&written, &map).with_context(|| map.display().to_string())?;
+    }
+    Ok(Built { program, map })
 }
 
 /// A copy of the toolchain, by hard links, that has the sources of its standard library.

@@ -78,7 +78,7 @@ impl Daemon {
                     "user": called.user, "contact": contact})
             })
             .collect();
-        json!({"open": self.lmap.client.is_some(), "connections": connections, "call_home": called})
+        json!({"open": self.lmap.identity.is_some(), "connections": connections, "call_home": called})
     }
 
     /// The schedules of this door, as `schedules` lists those of the other.
@@ -101,7 +101,7 @@ impl Daemon {
         let view = view.as_ref().and_then(|view| view.container("schedules"));
         let control = lmap.machine.control();
         let methods = super::methods(&lmap.registry);
-        let channels = self.settings.restconf.channels.iter().cloned().collect();
+        let channels = super::collectors(&self.settings);
         control
             .schedules
             .iter()

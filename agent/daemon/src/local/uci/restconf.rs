@@ -32,8 +32,6 @@ pub struct Restconf {
     pub max_attempts: u16,
     /// `client`: `NAME [GROUP] FINGERPRINT` of others who may read.
     pub clients: Vec<Client>,
-    /// `channel`: `NAME URL` of collectors.
-    pub channels: Vec<(String, String)>,
 }
 
 /// An endpoint.
@@ -92,7 +90,6 @@ impl Default for Restconf {
             max_wait_s: 5,
             max_attempts: 3,
             clients: Vec::new(),
-            channels: Vec::new(),
         }
     }
 }
@@ -149,12 +146,10 @@ impl Restconf {
                 "NAME [GROUP] FINGERPRINT, the SHA-256 of a certificate",
                 client,
             )?,
-            channels: reader.list("channel", "NAME https://HOST[:PORT]/PATH", channel)?,
         };
         read.listen.truncate(MOST);
         read.call_home.truncate(MOST);
         read.clients.truncate(MOST);
-        read.channels.truncate(MOST);
         Ok(read)
     }
 }
@@ -176,7 +171,7 @@ fn remote(text: &str) -> Option<Remote> {
             None => (text, None),
         }
     };
-    if address.parse::<IpAddr>().is_err() && !super::settings::is_host_name(address) {
+    if address.parse::<IpAddr>().is_err() && !super::host::is_host_name(address) {
         return None;
     }
     let port = match port {
@@ -200,7 +195,16 @@ fn client(text: &str) -> Option<Client> {
         [name, group, digest] => (name, Some(group.to_owned()), digest),
         _ => return None,
     };
-    let digest: String = digest.chars().filter(|c| *c != ':').collect();
+    Some(Client {
+        name: name.to_owned(),
+        group,
+        fingerprint: sha256(digest)?,
+    })
+}
+
+/// A SHA-256 in hexadecimal digits, with colons or without.
+pub(super) fn sha256(text: &str) -> Option<[u8; 32]> {
+    let digest: String = text.chars().filter(|c| *c != ':').collect();
     // In the notation of RFC 7407 a number of the algorithm stands before it: 4 is SHA-256.
     let digest = match digest.len() {
         66 => digest.strip_prefix("04")?.to_owned(),
@@ -213,18 +217,7 @@ fn client(text: &str) -> Option<Client> {
     for (byte, at) in fingerprint.iter_mut().zip((0..64).step_by(2)) {
         *byte = u8::from_str_radix(digest.get(at..at + 2)?, 16).ok()?;
     }
-    Some(Client {
-        name: name.to_owned(),
-        group,
-        fingerprint,
-    })
-}
-
-fn channel(text: &str) -> Option<(String, String)> {
-    let (name, url) = text.split_once(|c: char| c.is_ascii_whitespace())?;
-    let url = url.trim().trim_end_matches('/');
-    let usable = url.starts_with("https://") && crate::uplink::http::is_base(url);
-    usable.then(|| (name.to_owned(), url.to_owned()))
+    Some(fingerprint)
 }
 
 #[cfg(test)]
@@ -252,8 +245,7 @@ mod tests {
             "option enabled 1\nlist listen 192.168.1.1\nlist listen ::1\noption port 443\n\
              list call_home Controller.Example\nlist call_home '[2001:db8::1]:4000'\nlist call_home 192.0.2.1:5\n\
              option connection_type periodic\noption period 10\noption idle_timeout 60\noption start_with last-connected\n\
-             option max_wait 9\noption max_attempts 2\nlist client 'olga {digest}'\nlist client 'otto operator 04:{digest}'\n\
-             list channel 'main https://collector.example/restconf/'\n"
+             option max_wait 9\noption max_attempts 2\nlist client 'olga {digest}'\nlist client 'otto operator 04:{digest}'\n"
         );
         let settings = read(&text).unwrap();
         assert!(settings.enabled);
@@ -272,11 +264,6 @@ mod tests {
         assert_eq!(settings.clients[0].fingerprint, [0xab; 32]);
         assert_eq!(settings.clients[0].group, None);
         assert_eq!(settings.clients[1].group.as_deref(), Some("operator"));
-        let channel = (
-            "main".to_owned(),
-            "https://collector.example/restconf".to_owned(),
-        );
-        assert_eq!(settings.channels, [channel]);
     }
 
     #[test]
@@ -291,7 +278,6 @@ mod tests {
             "option start_with last",
             "option max_attempts 0",
             "list client 'olga 01:23'",
-            "list channel 'main http://collector.example'",
         ] {
             let refused = read(&format!("{option}\n")).unwrap_err();
             assert!(refused.starts_with("restconf."), "{option}: {refused}");

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use super::channel::{self, Channel};
+use super::host::{controller_url, is_host_name};
 use super::plugins::Plugins;
 use super::quiet::{QuietHours, QuietZone};
 use super::responder::Responder;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub responder: Responder,
     /// `config restconf`.
     pub restconf: Restconf,
+    /// `config channel 'NAME'`, in their order; at most 16.
+    pub channels: Vec<Channel>,
 }
 
 /// Who may instruct this agent.
@@ -223,6 +227,14 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
             "plugins" => settings.plugins = Plugins::read(&reader)?,
             "responder" => settings.responder = Responder::read(&reader)?,
             "restconf" => settings.restconf = Restconf::read(&reader)?,
+            "channel" => {
+                let channel = Channel::read(&reader)?;
+                if settings.channels.len() < channel::MOST {
+                    settings.channels.push(channel);
+                }
+                warnings.extend(reader.unknown());
+                continue;
+            }
             "lab" => {
                 settings.lab = Lab {
                     targets: reader.flag("targets", false)?,
@@ -397,44 +409,6 @@ fn count(
 ) -> Result<u16, Error> {
     let value = reader.number(name, unit, 1..=u64::from(most), u64::from(default))?;
     Ok(u16::try_from(value).unwrap_or(most))
-}
-
-/// `https://host[:port]`, an end slash dropped; nothing else, for nothing else would be used.
-fn controller_url(text: &str) -> Option<String> {
-    let authority = text.strip_prefix("https://")?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (None, port)
-        }
-        None => authority
-            .split_at_checked(authority.find(':').unwrap_or(authority.len()))
-            .map(|(h, p)| (Some(h), p))?,
-    };
-    if !host.is_none_or(is_host_name) {
-        return None;
-    }
-    if !port.is_empty() {
-        let digits = port
-            .strip_prefix(':')
-            .filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?;
-        digits.parse::<u16>().ok().filter(|&port| port != 0)?;
-    }
-    Some(format!("https://{}", authority.to_ascii_lowercase()))
-}
-
-pub(super) fn is_host_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    text.len() <= 253 && text.split('.').all(label)
 }
 
 fn is_word(byte: u8) -> bool {

@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The section's name.
+    pub(super) fn name(&self) -> Option<&'a str> {
+        self.section.name.as_deref()
+    }
+
     /// The value as text.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&'a str>, Error> {
         match self.find(name) {
@@ -139,13 +144,14 @@ impl<'a> Reader<'a> {
             .find(|option| option.name == name)
     }
 
-    fn refuse(&self, name: &str, value: &str, reason: &str) -> Error {
+    /// What is wrong with an option, or with the section where the option is not there.
+    pub(super) fn refuse(&self, name: &str, value: &str, reason: &str) -> Error {
         let line = self
             .section
             .options
             .iter()
             .find(|option| option.name == name)
-            .map_or(0, |option| option.line);
+            .map_or(self.section.line, |option| option.line);
         Error::Value {
             section: self.section.kind.clone(),
             option: name.to_owned(),

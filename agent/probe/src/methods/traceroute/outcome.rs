@@ -39,6 +39,7 @@ pub(super) fn outcome(
         })
         .collect();
     Outcome {
+        exit: None,
         ending: if sent == 0 {
             Ending::Failed
         } else {

@@ -119,15 +119,20 @@ async fn lmap_check_71_a_report_without_results_and_one_with_equal_values_are_ta
     let now = controller.shared.now().to_string();
     let beat = json!({"ietf-lmap-report:input": {"date": now}}).to_string();
     assert_eq!(send(&controller, "a-1", JSON, beat).await.status, 204);
-    assert_eq!(
-        controller
-            .shared
-            .store
-            .count_reports(&agent_id("a-1"))
-            .await
-            .unwrap(),
-        1
-    );
+    let store = &controller.shared.store;
+    assert_eq!(store.count_reports(&agent_id("a-1")).await.unwrap(), 0);
+    // All that it says is that it lives, which is noted when there is time.
+    let seen = async || {
+        let agent = store.agent(&agent_id("a-1")).await.unwrap().unwrap();
+        agent.last_seen.is_some()
+    };
+    for _ in 0..400 {
+        if seen().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(seen().await);
     let xml = format!(
         "<input xmlns=\"urn:ietf:params:xml:ns:yang:ietf-lmap-report\"><date>{now}</date><result><start>{now}</start>\
          <status>1</status><table><column>a</column><column>b</column>\
@@ -222,10 +227,15 @@ async fn reports_come_compressed_and_anonymous() {
     let config = "[reports]\nby_certificate = false";
     let controller = Controller::with(config, crate::callhome::tests::times()).await;
     controller.enrol("a-1", "north").await;
-    let now = controller.shared.now().to_string();
-    let mut body = report(&now, &json!([result(&now, "A")]));
-    body["ietf-lmap-report:input"]["group-id"] = json!("north/fibre");
-    let packed = crate::document::compress(body.to_string().as_bytes());
+    let times: Vec<String> = (0..4)
+        .map(|n| controller.shared.now().plus_micros(n).to_string())
+        .collect();
+    let named = |time: &str, group: &str| {
+        let mut body = report(time, &json!([result(time, "A")]));
+        body["ietf-lmap-report:input"]["group-id"] = json!(group);
+        body.to_string()
+    };
+    let packed = crate::document::compress(named(&times[0], "north").as_bytes());
     let request = Request::post(REPORT)
         .header("content-type", JSON)
         .header("content-encoding", "gzip")
@@ -245,5 +255,120 @@ async fn reports_come_compressed_and_anonymous() {
         "{}",
         String::from_utf8_lossy(&taken.body)
     );
-    assert_eq!(rows(&controller).await[0].agent, "anonymous:north-fibre");
+    // Another group's is not its to add to.
+    for (time, group) in times[1..3].iter().zip(["south", "lab"]) {
+        let sent = send(&controller, "a-1", JSON, named(time, group)).await;
+        assert_eq!(sent.status, 204);
+    }
+    // What its own datastore has is its own word.
+    let known = glimpse_store::Known {
+        module_set: None,
+        version: None,
+        address: None,
+        identity: glimpse_store::Identity {
+            agent_id: None,
+            group_id: Some("lab".into()),
+        },
+        tree: "{}".into(),
+        at: controller.shared.now(),
+    };
+    let store = &controller.shared.store;
+    store.know(agent_id("a-1"), known).await.unwrap();
+    let sent = send(&controller, "a-1", JSON, named(&times[3], "lab")).await;
+    assert_eq!(sent.status, 204);
+    let names: Vec<String> = rows(&controller)
+        .await
+        .into_iter()
+        .map(|row| row.agent)
+        .collect();
+    let anonymous = ["north", "unknown", "unknown", "unknown"].map(|name| format!("anonymous:{name}"));
+    assert_eq!(names, anonymous);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_sends_no_more_in_a_day_than_it_may_by_whatever_door() {
+    let config = "[uploads]\ndaily_bytes = 900";
+    let controller = Controller::with(config, crate::callhome::tests::times()).await;
+    controller.enrol("a-1", "north").await;
+    controller.enrol("a-2", "north").await;
+    let now = controller.shared.now().to_string();
+    let body = |action: &str| report(&now, &json!([result(&now, action)])).to_string();
+    for action in ["A", "B"] {
+        assert_eq!(
+            send(&controller, "a-1", JSON, body(action)).await.status,
+            204
+        );
+    }
+    let late = send(&controller, "a-1", JSON, body("C")).await;
+    assert_eq!(
+        (late.status.as_u16(), error(&late)["error-tag"].as_str()),
+        (429, Some("resource-denied"))
+    );
+    let after: u32 = late.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..86_400).contains(&after), "{after}");
+    let batch = Request::post("/agent/v2/results")
+        .body(Body::from(crate::fixture::batch(&[])))
+        .unwrap();
+    let agents = crate::app::agent_router(std::sync::Arc::clone(&controller.shared));
+    let refused = read(agents.oneshot(by("a-1", batch)).await.unwrap()).await;
+    assert!(refused.problem(429).contains("in a day"));
+    assert_eq!(send(&controller, "a-2", JSON, body("C")).await.status, 204);
+    assert_eq!(rows(&controller).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_kept_as_they_came_for_their_time() {
+    let config = "[reports]\nkeep_days = 2";
+    let controller = Controller::with(config, crate::callhome::tests::times()).await;
+    controller.enrol("a-1", "north").await;
+    let now = controller.shared.now();
+    let text = now.to_string();
+    let body = report(&text, &json!([result(&text, "A")])).to_string();
+    assert_eq!(send(&controller, "a-1", JSON, body).await.status, 204);
+    let store = &controller.shared.store;
+    let raw = glimpse_store::NewReport {
+        media_type: JSON.to_owned(),
+        coding: glimpse_store::Coding::Identity,
+        body: b"{}".to_vec(),
+    };
+    for n in 0..60 {
+        let old = now.plus_micros(-3 * 86_400_000_000 + n * 1000);
+        let results = vec![glimpse_store::NewResult {
+            id: glimpse_model::id::ResultId::from_parts(old, [7; 10]),
+            instruction: None,
+            task: None,
+            method: None,
+            status: glimpse_model::record::Status::Ok,
+            start: Some(old),
+            clock_suspect: false,
+            figures: glimpse_store::Figures::default(),
+            document: "{}".to_owned(),
+        }];
+        let stored = store.add_report(agent_id("a-1"), raw.clone(), results, old);
+        assert_eq!(stored.await.unwrap(), [glimpse_store::Ingest::Stored]);
+    }
+    let shared = &controller.shared;
+    assert_eq!(
+        crate::restconf::report::forget_old(shared).await.unwrap(),
+        60
+    );
+    assert_eq!(store.count_reports(&agent_id("a-1")).await.unwrap(), 1);
+    assert_eq!(rows(&controller).await.len(), 61, "what was read stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_says_of_its_target_is_cut() {
+    let controller = Controller::new().await;
+    controller.enrol("a-1", "north").await;
+    let now = controller.shared.now().to_string();
+    let mut long = result(&now, "A");
+    long["option"][0]["value"] = json!("ä".repeat(200));
+    long["option"][1]["value"] = json!("x".repeat(200));
+    let body = report(&now, &json!([long])).to_string();
+    assert_eq!(send(&controller, "a-1", JSON, body).await.status, 204);
+    let [row] = &rows(&controller).await[..] else {
+        panic!()
+    };
+    assert_eq!(row.figures.target, Some("ä".repeat(127)));
+    assert_eq!(row.figures.ping_type, Some("x".repeat(32)));
 }

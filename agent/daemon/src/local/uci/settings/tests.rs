@@ -79,6 +79,7 @@ fn the_example_file_says_everything() {
             max_sessions: 1,
         },
         restconf: Restconf::default(),
+        channels: Vec::new(),
     };
     assert_eq!(settings, expected);
 }
