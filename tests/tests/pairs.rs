@@ -62,6 +62,31 @@ fn asking(controller: &Controller) -> Agent {
     agent
 }
 
+/// What lets `from` measure `method` with `to`, and further words.
+fn pair_add<'a>(
+    method: &'a str,
+    [from, to]: [&'a str; 2],
+    port: &'a str,
+    more: &[&'a str],
+) -> Vec<&'a str> {
+    let mut words = vec![
+        "pair",
+        "add",
+        method,
+        "--json",
+        "--from",
+        from,
+        "--to",
+        to,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ];
+    words.extend(more);
+    words
+}
+
 fn joined(controller: &Controller) -> Vec<Value> {
     let answer = controller.ask(&["pair", "results", "--json"]).unwrap();
     answer.as_array().unwrap().clone()
@@ -74,36 +99,26 @@ fn a_pair_measures_and_its_records_are_one_result() {
     let (initiator, responder) = (asking(&controller), responding(&controller, port));
     let (from, to) = (id(&initiator), id(&responder));
     let port = port.to_string();
-    for (method, options) in [
+    for (method, more) in [
         (
             "btc",
-            ["duration_ms=500", "ramp_up_ms=100", "max_bytes=20000000"].as_slice(),
+            [
+                "--option=duration_ms=500",
+                "--option=ramp_up_ms=100",
+                "--option=max_bytes=20000000",
+            ]
+            .as_slice(),
         ),
-        ("packettrains", ["iterations=2"].as_slice()),
+        ("packettrains", &["--option=iterations=2"]),
+        ("ping", &["--option=count=5", "--option=interval=50"]),
     ] {
-        let mut words = vec![
-            "pair",
-            "add",
-            method,
-            "--json",
-            "--from",
-            &from,
-            "--to",
-            &to,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            &port,
-        ];
-        for option in options {
-            words.extend(["--option", option]);
-        }
+        let words = pair_add(method, [&from, &to], &port, more);
         controller.ask(&words).unwrap();
     }
     let results = eventually("both ends have reported", Duration::from_secs(40), || {
         let joined = joined(&controller);
         let whole = |one: &&Value| one["responder"]["record"].is_object();
-        (joined.iter().filter(whole).count() == 2).then_some(joined)
+        (joined.iter().filter(whole).count() == 3).then_some(joined)
     });
     for one in &results {
         let (asked, answered) = (&one["initiator"]["record"], &one["responder"]["record"]);
@@ -111,15 +126,15 @@ fn a_pair_measures_and_its_records_are_one_result() {
         assert_eq!(answered["status"], "ok", "{answered:#}");
         assert_eq!(one["initiator"]["agent"], from.as_str());
         assert_eq!(one["responder"]["agent"], to.as_str());
-        let figure = |record: &Value| {
-            let result = &record["probe_result"];
-            match one["method"].as_str().unwrap() {
-                "btc_ma" => result["down"]["bandwidth_bps_avg"].clone(),
-                _ => result["sending_bps"].clone(),
-            }
+        let (at_one, at_other) = match one["method"].as_str().unwrap() {
+            "btc_ma" => ["/down/bandwidth_bps_avg"; 2].into(),
+            "packettrains_ma" => ["/sending_bps"; 2].into(),
+            _ => ("/round_trip_received", "/packets_echoed"),
         };
-        assert!(!figure(asked).is_null(), "{asked:#}");
-        assert_eq!(figure(asked), figure(answered), "both ends know the same");
+        let figure = |record: &Value, path| record["probe_result"].pointer(path).cloned();
+        let known = figure(asked, at_one);
+        assert!(known.is_some(), "{asked:#}");
+        assert_eq!(known, figure(answered, at_other), "both ends know the same");
         assert!(answered["bytes"]["sent"].as_u64().unwrap() > 0);
     }
     // Who was not asked by the controller has no token, and gets no answer.
@@ -137,24 +152,14 @@ fn a_token_is_used_up_for_good() {
     let (initiator, mut responder) = (asking(&controller), responding(&controller, port));
     let (from, to) = (id(&initiator), id(&responder));
     let port_word = port.to_string();
-    let words = [
-        "pair",
-        "add",
-        "btc",
-        "--json",
-        "--from",
-        &from,
-        "--to",
-        &to,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port_word,
+    let more = [
         "--option",
         "duration_ms=500",
         "--option",
         "max_bytes=2000000",
     ];
+    let words = pair_add("btc", [&from, &to], &port_word, &more);
+
     controller.ask(&words).unwrap();
     eventually("the pair has measured", Duration::from_secs(40), || {
         joined(&controller)
@@ -216,19 +221,7 @@ fn quiet_hours_end_a_session_and_both_ends_say_so() {
     let (initiator, responder) = (asking(&controller), responding(&controller, port));
     let (from, to) = (id(&initiator), id(&responder));
     let port_word = port.to_string();
-    let words = [
-        "pair",
-        "add",
-        "btc",
-        "--json",
-        "--from",
-        &from,
-        "--to",
-        &to,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port_word,
+    let more = [
         "--max-rate-bps",
         "20000000",
         "--option",
@@ -236,6 +229,8 @@ fn quiet_hours_end_a_session_and_both_ends_say_so() {
         "--option",
         "max_bytes=100000000",
     ];
+    let words = pair_add("btc", [&from, &to], &port_word, &more);
+
     controller.ask(&words).unwrap();
     eventually("a session has begun", Duration::from_secs(40), || {
         responder

@@ -55,6 +55,11 @@ const TABLE: &[Row] = &[
     ),
     row(
         "ping",
+        &[("type", "Peer")],
+        &["Priv_RTDelay_Active_IP-UDP-Periodic__Seconds_Raw"],
+    ),
+    row(
+        "ping",
         &[],
         &["Priv_RTDelay_Active_IP-ICMP-Periodic__Seconds_Raw"],
     ),

@@ -3,15 +3,18 @@
 //!
 //! ```text
 //!   token ──▶ opening ──▶ (UDP) sender ⇄ receiver ──▶ report ──▶ trains
+//!        │         └────▶ (UDP) echoes of ping
 //!        └──▶ frame   ──▶ (TCP) bulk                         ──▶ rates
 //! ```
 //!
 //! The end that runs the method is the initiator; the other is the [`responder`](crate::responder). Either may be the
-//! sender of payload. Machines and codecs are pure; [`bulk`] and [`session`] are the edge.
+//! sender of payload. Machines and codecs are pure; [`bulk`], [`handshake`] and [`session`]
+//! are the edge.
 
 pub mod bulk;
 pub mod datagram;
 pub mod frame;
+pub mod handshake;
 pub mod opening;
 pub mod options;
 pub mod plan;

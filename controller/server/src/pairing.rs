@@ -32,7 +32,7 @@ pub struct Pairing {
     pub initiator: AgentId,
     /// Who answers.
     pub responder: AgentId,
-    /// What they do: trains or one TCP flow.
+    /// What they do: trains, one TCP flow, or echoes.
     pub method: PeerMethod,
     /// Where the initiator reaches the responder.
     pub host: String,
@@ -58,9 +58,6 @@ pub enum PairingError {
     /// An agent does not measure with itself.
     #[error("the two agents must differ")]
     Same,
-    /// UDP echo is no method of its own.
-    #[error("method must be btc or packettrains")]
-    Method,
     /// More runs than one token may open.
     #[error(
         "{runs} runs are more than the {MAX_SESSIONS} that one token opens: measure less often, or for a shorter time"
@@ -91,10 +88,10 @@ impl Pairing {
         if self.initiator == self.responder {
             return Err(PairingError::Same);
         }
-        let method = match self.method {
-            PeerMethod::Btc => "btc_ma",
-            PeerMethod::PacketTrains => "packettrains_ma",
-            PeerMethod::Ping => return Err(PairingError::Method),
+        let (method, port) = match self.method {
+            PeerMethod::Btc => ("btc_ma", "port"),
+            PeerMethod::PacketTrains => ("packettrains_ma", "port"),
+            PeerMethod::Ping => ("ping", "destination_port"),
         };
         let runs = match self.every_ms {
             None => 1,
@@ -121,7 +118,10 @@ impl Pairing {
         })?;
         let mut options = self.options.clone();
         options.insert("host".to_owned(), self.host.clone().into());
-        options.insert("port".to_owned(), self.port.into());
+        options.insert(port.to_owned(), self.port.into());
+        if self.method == PeerMethod::Ping {
+            options.insert("type".to_owned(), "Peer".into());
+        }
         options.insert("token".to_owned(), token.as_str().into());
         let timing = match self.every_ms {
             None => json!({"immediate": {}}),
@@ -186,20 +186,24 @@ pub struct Joiner {
 impl Joiner {
     /// Takes a record; `pair_of` knows the instructions. False when there are too many of them to join.
     pub fn take(&mut self, row: ResultRow, pair_of: impl FnOnce(&str) -> Option<Pair>) -> bool {
-        let Some((side, measure)) = measure(&row) else {
-            return true;
-        };
-        let key = (measure, row.agent.clone());
-        match side {
-            Side::Initiator => {
+        match side(&row) {
+            Some(Side::Initiator) => {
+                // Few pings are of a pair, and the others are not worth reading.
                 let pair = row.instruction.as_deref().and_then(pair_of);
-                if let Some(pair) = pair.filter(|pair| pair.initiator.as_str() == row.agent) {
+                if let Some(pair) = pair.filter(|pair| pair.initiator.as_str() == row.agent)
+                    && let Some(measure) = measure(&row)
+                {
+                    let key = (measure, row.agent.clone());
                     self.asked.entry(key).or_insert((pair, row));
                 }
             }
-            Side::Responder => {
-                self.answered.entry(key).or_insert(row);
+            Some(Side::Responder) => {
+                if let Some(measure) = measure(&row) {
+                    let key = (measure, row.agent.clone());
+                    self.answered.entry(key).or_insert(row);
+                }
             }
+            None => {}
         }
         self.asked.len() < MAX_JOINED && self.answered.len() < MAX_JOINED
     }
@@ -230,13 +234,17 @@ enum Side {
     Responder,
 }
 
-fn measure(row: &ResultRow) -> Option<(Side, String)> {
-    let side = match row.method.as_deref()? {
-        "btc_ma" | "packettrains_ma" => Side::Initiator,
-        "btc_mp" | "packettrains_mp" => Side::Responder,
-        _ => return None,
-    };
+fn side(row: &ResultRow) -> Option<Side> {
+    match row.method.as_deref()? {
+        "btc_ma" | "packettrains_ma" | "ping" => Some(Side::Initiator),
+        "btc_mp" | "packettrains_mp" | "ping_mp" => Some(Side::Responder),
+        _ => None,
+    }
+}
+
+/// The measurement that a record names; one of a ping names none unless it was with another agent.
+fn measure(row: &ResultRow) -> Option<String> {
     let record: Value = serde_json::from_str(&row.document).ok()?;
     let id = record.get("probe_result")?.get("measure_uuid")?.as_str()?;
-    (id.len() <= 64).then(|| (side, id.to_owned()))
+    (id.len() <= 64).then(|| id.to_owned())
 }

@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use glimpse_model::token::MeasureId;
 use glimpse_net::packet::Family;
 use glimpse_net::socket::{ErrorOrigin, ErrorReport, Event, EventKind, SocketKind};
 use glimpse_net::stamp::Stamp;
 use glimpse_probe::methods::{ping, traceroute};
+use glimpse_probe::peer::datagram::Datagram;
 use traceroute::{Confidence, Face, Machine, Mode, Wire};
 
 use crate::{packets, pieces};
@@ -53,8 +55,24 @@ pub fn ping(bytes: &[u8]) {
     settled(&mut machine, count);
 }
 
-/// What tells the answers of ping from others', before the machine. The first byte chooses version, socket and number of
-/// packets.
+/// A session with another agent.
+pub fn guest() -> ping::Guest {
+    ping::Guest {
+        session: MeasureId::from_random([0x5e; 16]),
+        tag: [0x7a; 8],
+    }
+}
+
+/// What a responder answers to packet `index` within a session.
+pub fn echo_reply(guest: ping::Guest, index: u32) -> Vec<u8> {
+    let body = [&index.to_be_bytes()[..], &ping_text(index)].concat();
+    let (tag, mut bytes) = (guest.tag, Vec::new());
+    Datagram::EchoReply { tag, body: &body }.write(&mut bytes);
+    bytes
+}
+
+/// What tells the answers of ping from others', before the machine. The first byte chooses version, socket, number of
+/// packets, and whether another agent is asked.
 pub fn ping_face(bytes: &[u8]) {
     pinged(bytes);
 }
@@ -73,6 +91,7 @@ pub fn pinged(bytes: &[u8]) -> u32 {
         target,
         identifier: IDENTIFIER,
         payload: ping_text(0).len(),
+        guest: (choice & 1 << 6 != 0).then(guest),
     };
     let count = u32::from(choice >> 3 & 7) + 1;
     let mut machine = pinging(count);
@@ -88,11 +107,14 @@ pub fn pinged(bytes: &[u8]) -> u32 {
         let received = machine.tally().received;
         assert!(received <= before + 1, "one answer for two");
         let replied = matches!(event.kind, EventKind::Received { .. });
-        let named = |index| bytes.get(..8) == Some(&ping_text(index)[..8]);
+        let named = |index: u32| match face.guest {
+            None => bytes.get(..8) == Some(&ping_text(index)[..8]),
+            Some(guest) => bytes == echo_reply(guest, index),
+        };
         if !ours
             || face.kind == SocketKind::Udp
                 && replied
-                && ping::is_ours(bytes)
+                && (ping::is_ours(bytes) || face.guest.is_some())
                 && !(0..count).any(named)
         {
             assert!(received <= before, "an answer to another's packet");

@@ -111,7 +111,13 @@ fn true_answers_reach_the_depth_of_their_parsers() {
         let found = probes::answers(&seed("traceroute", name));
         assert_eq!(found, answered, "{name}");
     }
-    for (name, answered) in [("udp", 2), ("udp-foreign", 1), ("raw", 1), ("datagram6", 1)] {
+    for (name, answered) in [
+        ("udp", 2),
+        ("udp-foreign", 1),
+        ("peer", 1),
+        ("raw", 1),
+        ("datagram6", 1),
+    ] {
         assert_eq!(probes::pinged(&seed("ping_face", name)), answered, "{name}");
     }
     for (name, document) in [

@@ -1,4 +1,4 @@
-//! `ping`: round trips to a host, by UDP, TCP, ICMP, or by the system's own program.
+//! `ping`: round trips to a host, by UDP, TCP, ICMP, by the system's own program, or with another agent.
 //!
 //! | type | sends | counts as an answer | needs |
 //! |---|---|---|---|
@@ -6,6 +6,7 @@
 //! | `Tcp` | SYN, from a fresh socket each | SYN/ACK or reset | nothing |
 //! | `Icmp` | echo requests | echo replies with our identifier, number and text | a ping socket or `CAP_NET_RAW` |
 //! | `System` | what `ping` sends | what `ping` counts | that program |
+//! | `Peer` | ECHO, after a handshake | ECHO REPLY with our tag, number and text | a token, and a responder |
 //!
 //! An ICMP error from a host on the way is no answer: it would be the round trip to somebody else. It ends the wait for that
 //! packet and is told in `error`.
@@ -22,7 +23,7 @@ mod run;
 mod system;
 mod tcp;
 
-pub use datagram::Face;
+pub use datagram::{Face, Guest};
 pub use machine::{Action, Claim, Machine, Pace, Tally};
 pub use options::{PingOptions, PingType};
 pub use payload::is_ours;

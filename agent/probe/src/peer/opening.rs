@@ -1,11 +1,23 @@
 //! The initiator's side of the handshake over UDP. Pure.
 
+use std::time::Duration;
+
 use glimpse_model::token::MeasureId;
+use glimpse_net::count::datagram_bytes;
+use glimpse_net::packet::Family;
 
 use super::Limits;
-use super::datagram::{Cookie, Datagram, Tag};
+use super::datagram::{Cookie, Datagram, HELLO_LENGTH, LONGEST, Tag};
 use super::plan::{RETRY_NS, TRIES};
 use super::sender::Step;
+
+/// How long it takes at most.
+pub const LONGEST_OPENING: Duration = Duration::from_nanos(2 * TRIES as u64 * RETRY_NS);
+
+/// Bytes at IP level that it needs at most, both directions together, with every try of every datagram.
+pub fn opening_bytes() -> u64 {
+    2 * u64::from(TRIES) * 2 * datagram_bytes(Family::V6, HELLO_LENGTH.max(LONGEST))
+}
 
 /// What the responder opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use glimpse_net::packet::Family;
 use glimpse_net::stream::CountedStream;
 use serde_json::{Value, json};
 
-use super::datagram::{CHUNK, HELLO_LENGTH, LONGEST, PACKET_HEADER};
+use super::datagram::{CHUNK, PACKET_HEADER};
+use super::opening::opening_bytes;
 use super::report::{ARRIVAL, TRAIN_HEADER};
 use super::{Direction, Limits, SILENCE};
 
@@ -337,11 +338,10 @@ impl TrainPlan {
         let each = |payload: usize| datagram_bytes(Family::V6, payload);
         let packets = 2 * u64::from(self.packets()) * each(self.packet_size.into());
         let tries = u64::from(TRIES);
-        let opening = 2 * tries * 2 * each(HELLO_LENGTH.max(LONGEST));
         let ends = u64::from(self.iterations) * tries * 2 * each(PACKET_HEADER + 8);
         let pieces = self.report_bytes().div_ceil(CHUNK) as u64;
         let report = pieces * tries * (each(CHUNK + 24) + each(PACKET_HEADER));
-        packets + opening + ends + report
+        packets + opening_bytes() + ends + report
     }
 
     /// Longest report, in bytes: of every packet that came twice, both times are told.

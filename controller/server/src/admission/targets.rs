@@ -65,7 +65,7 @@ const fn row(
 }
 
 const TABLE: &[Row] = &[
-    row("ping", &["host"], &["type", "family"], of_packets),
+    row("ping", &["host"], &["token", "type", "family"], of_packets),
     row(
         "traceroute",
         &["host"],

@@ -34,6 +34,8 @@ enum Method {
     Btc,
     /// Trains of packet pairs.
     Packettrains,
+    /// Round trips by UDP echo.
+    Ping,
 }
 
 #[derive(Debug, Args)]
@@ -63,9 +65,9 @@ pub(super) struct Add {
     /// Measure for so long, and let the token hold so long, such as 6h.
     #[arg(long = "for", value_name = "AGE", default_value = "1h")]
     lasting: String,
-    /// Most bytes of one measurement, each way.
-    #[arg(long, default_value_t = 200_000_000)]
-    max_bytes: u64,
+    /// Most bytes of one measurement, each way [default: 200000000, of ping 2000000]
+    #[arg(long)]
+    max_bytes: Option<u64>,
     /// Highest rate in bit/s, each way.
     #[arg(long, default_value_t = 1_000_000_000)]
     max_rate_bps: u64,
@@ -121,7 +123,7 @@ fn option(text: &str) -> Result<(String, Value), CliError> {
     let (name, value) = text.split_once('=').ok_or_else(|| {
         CliError::Usage(format!("--option {text:?}: must have the form NAME=VALUE"))
     })?;
-    if ["host", "port", "token"].contains(&name) {
+    if ["host", "port", "destination_port", "type", "token"].contains(&name) {
         return Err(CliError::Usage(format!(
             "--option {name}: is given by the command itself"
         )));
@@ -159,6 +161,7 @@ impl Add {
             method: match self.method {
                 Method::Btc => PeerMethod::Btc,
                 Method::Packettrains => PeerMethod::PacketTrains,
+                Method::Ping => PeerMethod::Ping,
             },
             host: self.host,
             port: self.port,
@@ -172,7 +175,11 @@ impl Add {
                 .map(|text| milliseconds("every", &text))
                 .transpose()?,
             for_ms: milliseconds("for", &self.lasting)?,
-            max_bytes: self.max_bytes,
+            max_bytes: self.max_bytes.unwrap_or(match self.method {
+                Method::Btc | Method::Packettrains => 200_000_000,
+                // The responder's household sets it aside before the first echo.
+                Method::Ping => 2_000_000,
+            }),
             max_rate_bps: self.max_rate_bps,
             max_duration_ms: self.max_duration_ms,
         };
@@ -315,7 +322,7 @@ fn row(joined: &Joined) -> Row<'_> {
 
 fn cells(joined: &Joined) -> Vec<String> {
     let record: Value = serde_json::from_str(&joined.initiator.document).unwrap_or_default();
-    let figures: Vec<String> = [
+    let mut figures: Vec<String> = [
         ("down", "/probe_result/down/bandwidth_bps_avg"),
         ("up", "/probe_result/up/bandwidth_bps_avg"),
         ("capacity", "/probe_result/capacity_bps"),
@@ -326,6 +333,12 @@ fn cells(joined: &Joined) -> Vec<String> {
         Some(format!("{word} {}", megabits(bps)))
     })
     .collect();
+    if let Some(ms) = record
+        .pointer("/probe_result/round_trip_avg")
+        .and_then(Value::as_f64)
+    {
+        figures.push(format!("round trip {ms:.3} ms"));
+    }
     vec![
         joined
             .initiator

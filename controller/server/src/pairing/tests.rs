@@ -55,6 +55,26 @@ fn the_initiator_is_told_and_the_token_is_signed_by_what_agents_are_given() {
 }
 
 #[test]
+fn echoes_are_asked_for_as_a_type_of_ping() {
+    let key = made().1.peers;
+    let pairing = Pairing {
+        method: PeerMethod::Ping,
+        options: json!({"count": 10}).as_object().unwrap().clone(),
+        ..pairing()
+    };
+    let instruction = pairing.instruction(&key, now(), [7; 16]).unwrap();
+    assert_eq!(token(&instruction).claims().method, PeerMethod::Ping);
+    let task = &instruction.tasks[0];
+    let mut options = task.options.clone();
+    options.remove("token");
+    assert_eq!(task.method, "ping");
+    assert_eq!(
+        Value::Object(options),
+        json!({"type": "Peer", "host": "192.0.2.2", "destination_port": 5105, "count": 10})
+    );
+}
+
+#[test]
 fn a_token_opens_as_many_sessions_as_there_are_runs() {
     let key = made().1.peers;
     let each = |every_ms| Pairing {
@@ -110,16 +130,22 @@ fn join(rows: impl IntoIterator<Item = ResultRow>) -> Vec<Joined> {
 
 #[test]
 fn glimpse_check_39_both_reports_are_one_result_whichever_comes_first() {
-    let asked = result(1, "home-1", Some("pair-1"), "packettrains_ma", "m1");
-    let answered = result(2, "home-2", None, "packettrains_mp", "m1");
-    for rows in [
-        [asked.clone(), answered.clone()],
-        [answered.clone(), asked.clone()],
+    for [ma, mp] in [
+        ["packettrains_ma", "packettrains_mp"],
+        ["btc_ma", "btc_mp"],
+        ["ping", "ping_mp"],
     ] {
-        let joined = join(rows);
-        assert_eq!(joined.len(), 1);
-        assert_eq!(joined[0].initiator, asked);
-        assert_eq!(joined[0].responder.as_ref(), Some(&answered));
+        let asked = result(1, "home-1", Some("pair-1"), ma, "m1");
+        let answered = result(2, "home-2", None, mp, "m1");
+        for rows in [
+            [asked.clone(), answered.clone()],
+            [answered.clone(), asked.clone()],
+        ] {
+            let joined = join(rows);
+            assert_eq!(joined.len(), 1, "{ma}");
+            assert_eq!(joined[0].initiator, asked);
+            assert_eq!(joined[0].responder.as_ref(), Some(&answered));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Seed;
 use crate::seeds::packets::{ROUTER, event, ip4};
 use glimpse_fuzz::{pieces, probes};
 use glimpse_net::packet::{Echo, Family, encode_echo_request, internet_checksum};
+use glimpse_probe::methods::ping::Guest;
 
 pub(crate) fn seeds() -> Vec<Seed> {
     [claims(), events()].concat()
@@ -84,6 +85,10 @@ fn events() -> Vec<Seed> {
     };
     let (came, failed) = (1 << 2, 3 << 2);
     let ours = [&b"0123456789abcdef"[..], b" measure-it.net"].concat();
+    let other = Guest {
+        tag: [1; 8],
+        ..probes::guest()
+    };
     let raw = |identifier, index| ip4(1, ROUTER, &echo(identifier, index, 0));
     vec![
         (
@@ -108,6 +113,24 @@ fn events() -> Vec<Seed> {
                     event(came, [0, 0], 0, &ours),
                     event(failed, [3, 3], 0, b"00"),
                     event(failed | 0x80, [3, 3], 0, &text(7)),
+                ],
+            ),
+        ),
+        (
+            "ping_face",
+            "peer",
+            joined(
+                1 << 6 | 2 << 3,
+                &[
+                    event(came, [0, 57], 0, &probes::echo_reply(probes::guest(), 1)),
+                    event(came, [0, 57], 0, &probes::echo_reply(other, 0)),
+                    event(came, [0, 57], 0, &text(0)),
+                    event(
+                        failed,
+                        [3, 3],
+                        5105,
+                        &probes::echo_reply(probes::guest(), 0),
+                    ),
                 ],
             ),
         ),

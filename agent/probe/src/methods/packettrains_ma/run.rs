@@ -13,10 +13,10 @@ use glimpse_net::stream::Tally;
 use super::options::TrainOptions;
 use crate::context::Context;
 use crate::peer::datagram::{Datagram, parse};
-use crate::peer::opening::{Opened, Opening};
+use crate::peer::handshake::{gone, shake_hands};
+use crate::peer::opening::Opening;
 use crate::peer::plan::{Request, TrainPlan};
 use crate::peer::report::Train;
-use crate::peer::sender::Step;
 use crate::peer::session::{Next, Session, nap, wait};
 use crate::peer::{session_id, trains};
 
@@ -99,7 +99,11 @@ impl Line<'_> {
         options: &TrainOptions,
         session: MeasureId,
     ) -> Result<(TrainPlan, Vec<Train>), String> {
-        let opened = self.open(options, session).await?;
+        let request = Request::Trains(options.plan.clone()).encode();
+        let token = options.peer.token.as_str();
+        let opening = Opening::new(session, token, request, monotonic_ns());
+        let (socket, buffer) = (&mut self.socket, &mut self.buffer);
+        let opened = shake_hands(socket, opening, &self.tally, self.context, buffer).await?;
         let plan = options.plan.clone().within(&opened.limits)?;
         let (tally, seed) = (self.tally.clone(), self.context.seed);
         let mut trains = Session::new(&plan, opened.tag, true, self.family, tally, seed);
@@ -135,54 +139,6 @@ impl Line<'_> {
             {
                 let event = event.map_err(|error| error.to_string())?;
                 self.tell(&event, session, &mut trains)?;
-            }
-        }
-    }
-
-    async fn open(&mut self, options: &TrainOptions, session: MeasureId) -> Result<Opened, String> {
-        let request = Request::Trains(options.plan.clone()).encode();
-        let mut opening = Opening::new(
-            session,
-            options.peer.token.as_str(),
-            request,
-            monotonic_ns(),
-        );
-        let mut out = Vec::new();
-        loop {
-            match opening.poll(monotonic_ns(), &mut out) {
-                Step::Control => {
-                    self.tally
-                        .send_datagram(self.family, out.len())
-                        .map_err(|limit| limit.to_string())?;
-                    // A refusal of the kernel is a loss; ICMP errors about it are told below.
-                    let _ = self.socket.send(&out);
-                    self.show();
-                }
-                Step::Wait(until) => {
-                    let next = self.socket.next(&mut self.buffer);
-                    let Ok(event) = tokio::time::timeout(wait(until), next).await else {
-                        continue;
-                    };
-                    let event = event.map_err(|error| error.to_string())?;
-                    if let Some(reason) = gone(&event) {
-                        return Err(reason);
-                    }
-                    if !matches!(event.kind, EventKind::Received { .. }) {
-                        continue;
-                    }
-                    self.tally
-                        .receive_datagram(self.family, event.whole_length)
-                        .map_err(|limit| limit.to_string())?;
-                    if let Ok(datagram) = parse(&self.buffer[..event.length]) {
-                        opening.heard(&datagram, monotonic_ns());
-                    }
-                }
-                Step::Failed(reason) => return Err(reason),
-                Step::Done | Step::Packet { .. } | Step::Pace(_) => {
-                    return opening
-                        .opened()
-                        .ok_or_else(|| "the responder opened nothing".to_owned());
-                }
             }
         }
     }
@@ -225,13 +181,4 @@ impl Line<'_> {
         }
         Ok(())
     }
-}
-
-/// Why there is nobody, where the peer's host or a router says so.
-fn gone(event: &Event) -> Option<String> {
-    let EventKind::Failed(report) = event.kind else {
-        return None;
-    };
-    let offender = report.offender?;
-    Some(format!("{} (icmp from {offender})", report.reason()))
 }

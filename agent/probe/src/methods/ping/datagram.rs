@@ -1,8 +1,10 @@
-//! Types `Udp` and `Icmp`: packets out, events in, each event told to the machine as what it claims to answer.
+//! Types `Udp`, `Icmp` and `Peer`: packets out, events in, each event told to the machine as what it claims to answer.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use glimpse_model::read::printable;
+use glimpse_model::token::{MeasureId, Token};
 use glimpse_net::count::Counter;
 use glimpse_net::packet::{
     Echo, Family, Message, encode_echo_request, parse_icmpv4, parse_icmpv6, parse_ipv4,
@@ -10,12 +12,19 @@ use glimpse_net::packet::{
 use glimpse_net::socket::{
     ErrorOrigin, ErrorReport, Event, EventKind, ProbeSocket, SocketError, SocketKind,
 };
-use glimpse_net::stamp::Stamp;
+use glimpse_net::stamp::{Stamp, monotonic_ns};
+use glimpse_net::stream::Tally;
 
 use super::machine::{Claim, Machine};
-use super::options::PingOptions;
+use super::options::{ECHO_PREFIX, PingOptions};
 use super::payload;
 use super::run::describe;
+use crate::context::Context;
+use crate::peer::Limits;
+use crate::peer::datagram::{Datagram, ECHO_HEADER as PEER_HEADER, Tag, parse};
+use crate::peer::handshake::shake_hands;
+use crate::peer::opening::Opening;
+use crate::peer::plan::Request;
 
 /// Longest packet that is read whole; answers to packets of at most 1400 bytes are shorter.
 const BUFFER: usize = 2048;
@@ -43,6 +52,17 @@ pub struct Face {
     pub identifier: u16,
     /// Bytes of payload.
     pub payload: usize,
+    /// The session with another agent, where that is who is asked.
+    pub guest: Option<Guest>,
+}
+
+/// By what the packets of a session with another agent are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The session.
+    pub session: MeasureId,
+    /// What its responder calls it.
+    pub tag: Tag,
 }
 
 impl Datagrams {
@@ -73,6 +93,7 @@ impl Datagrams {
             target,
             identifier,
             payload,
+            guest: None,
         };
         Self {
             socket,
@@ -82,7 +103,33 @@ impl Datagrams {
         }
     }
 
+    /// Has another agent's responder open a session, and says what it may use.
+    pub(super) async fn enter(
+        &mut self,
+        token: &Token,
+        session: MeasureId,
+        tally: &Tally,
+        context: &Context,
+    ) -> Result<Limits, String> {
+        let request = Request::Echo.encode();
+        let opening = Opening::new(session, token.as_str(), request, monotonic_ns());
+        let (socket, buffer) = (&mut self.socket, &mut self.buffer);
+        let opened = shake_hands(socket, opening, tally, context, buffer).await?;
+        self.face.guest = Some(Guest {
+            session,
+            tag: opened.tag,
+        });
+        Ok(opened.limits)
+    }
+
     pub(super) fn send(&mut self, index: u32, text: &[u8]) -> io::Result<Stamp> {
+        if let Some(guest) = self.face.guest {
+            let (tag, body) = (guest.tag, [].as_slice());
+            Datagram::Echo { tag, body }.write(&mut self.packet);
+            self.packet.extend_from_slice(&index.to_be_bytes());
+            self.packet.extend_from_slice(text);
+            return self.socket.send(&self.packet);
+        }
         if self.face.kind == SocketKind::Udp {
             return self.socket.send(text);
         }
@@ -155,7 +202,10 @@ impl Face {
                 false
             }
             EventKind::Received { .. } if self.kind == SocketKind::Udp => {
-                answered(Claim::Reply(bytes), event, machine);
+                match self.guest {
+                    Some(guest) => self.echoed(guest, bytes, event, machine),
+                    None => answered(Claim::Reply(bytes), event, machine),
+                }
                 true
             }
             EventKind::Received { .. } => self.echo(bytes, event, machine),
@@ -175,6 +225,22 @@ impl Face {
                 }
                 ErrorOrigin::Other => false,
             },
+        }
+    }
+
+    /// What a responder said.
+    fn echoed(self, guest: Guest, bytes: &[u8], event: &Event, machine: &mut Machine) {
+        match parse(bytes) {
+            Ok(Datagram::EchoReply { tag, body }) if tag == guest.tag => match numbered(body) {
+                Some(claim) if bytes.len() == ECHO_PREFIX + self.payload => {
+                    answered(claim, event, machine);
+                }
+                _ => machine.foreign(),
+            },
+            Ok(Datagram::Refused { session, reason }) if session == guest.session => {
+                machine.stop(format!("the peer ended the session: {}", printable(reason)));
+            }
+            _ => machine.foreign(),
         }
     }
 
@@ -213,6 +279,11 @@ impl Face {
         event: &Event,
         machine: &mut Machine,
     ) {
+        if self.guest.is_some() {
+            // A responder answers by itself; that its port is closed is no round trip.
+            let quoted = text.get(PEER_HEADER..).and_then(numbered);
+            return failed(quoted.unwrap_or(Claim::Quoted(&[])), report, machine);
+        }
         let claim = Claim::Quoted(text);
         if report.offender == Some(self.target) && report.is_unreachable(self.target.into()) {
             answered(claim, event, machine);
@@ -239,6 +310,13 @@ impl Face {
     fn is_ours(self, identifier: u16) -> bool {
         self.kind != SocketKind::IcmpRaw || identifier == self.identifier
     }
+}
+
+/// The packet that the body of an echo names.
+fn numbered(body: &[u8]) -> Option<Claim<'_>> {
+    let (index, text) = body.split_first_chunk()?;
+    let index = u32::from_be_bytes(*index);
+    Some(Claim::Numbered { index, text })
 }
 
 /// Tells the machine of an answer and the TTL it came with.
@@ -285,6 +363,7 @@ mod tests {
             target: [192, 0, 2, 1].into(),
             identifier: 0x1234,
             payload: 10,
+            guest: None,
         }
     }
 
@@ -320,6 +399,75 @@ mod tests {
         let checksum = glimpse_net::packet::internet_checksum(&bytes);
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
         bytes
+    }
+
+    #[test]
+    fn another_agent_answers_by_its_tag_the_number_and_the_text() {
+        let guest = Guest {
+            session: MeasureId::from_random([1; 16]),
+            tag: [2; 8],
+        };
+        let face = Face {
+            guest: Some(guest),
+            ..face(SocketKind::Udp)
+        };
+        let text = *b"0123456789";
+        let body = |index: u32, text: &[u8]| [&index.to_be_bytes(), text].concat();
+        let came = EventKind::Received { from: None };
+        let written = |datagram: Datagram<'_>| {
+            let mut bytes = Vec::new();
+            datagram.write(&mut bytes);
+            bytes
+        };
+        let reply = |tag, body: &[u8]| written(Datagram::EchoReply { tag, body });
+        let refused = |session| {
+            written(Datagram::Refused {
+                session,
+                reason: "no more",
+            })
+        };
+        for (bytes, kind, received, why) in [
+            (reply([2; 8], &body(0, &text)), came, 1, "its answer"),
+            (reply([3; 8], &body(0, &text)), came, 0, "another tag"),
+            (reply([2; 8], &body(1, &text)), came, 0, "never sent"),
+            (
+                reply([2; 8], &body(0, b"x123456789")),
+                came,
+                0,
+                "other text",
+            ),
+            (reply([2; 8], &body(0, b"0123")), came, 0, "shorter"),
+            (reply([2; 8], b"012"), came, 0, "no number"),
+            (text.to_vec(), came, 0, "no datagram of the protocol"),
+            (
+                refused(MeasureId::from_random([9; 16])),
+                came,
+                0,
+                "another's end",
+            ),
+            (
+                written(Datagram::Echo {
+                    tag: [2; 8],
+                    body: &body(0, &text),
+                }),
+                unreachable([192, 0, 2, 1], 3, 3),
+                0,
+                "a closed port is no round trip",
+            ),
+        ] {
+            let mut machine = waiting(&text);
+            assert!(face.tell(&event(kind, bytes.len()), &bytes, &mut machine));
+            let tally = machine.tally();
+            assert_eq!(tally.received, received, "{why}");
+            let faults = usize::from(kind != came);
+            assert_eq!(tally.faults.len(), faults, "{why}: {tally:?}");
+        }
+        let (bytes, mut machine) = (refused(guest.session), waiting(&text));
+        assert!(face.tell(&event(came, bytes.len()), &bytes, &mut machine));
+        assert_eq!(
+            machine.tally().faults,
+            [("the peer ended the session: no more".to_owned(), 1)]
+        );
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use glimpse_model::options::Options;
 use glimpse_model::outcome::{ByteCount, Outcome};
+use glimpse_model::token::{MeasureId, Token};
 use glimpse_net::count::Counter;
 use glimpse_net::socket::{ErrorOrigin, ErrorReport, stamping_begins};
 use glimpse_net::stamp::{Stamp, monotonic_ns};
+use glimpse_net::stream;
 
 use super::datagram::Datagrams;
 use super::machine::{Action, Machine, Pace};
@@ -18,6 +20,7 @@ use super::tcp::Attempts;
 use super::{payload, system};
 use crate::alarm::Alarm;
 use crate::context::Context;
+use crate::peer::{Limits, session_id};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -34,22 +37,51 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
     if options.kind == PingType::System {
         return system::run(&[system::PROGRAM], &options, address, context).await;
     }
-    match Line::open(&options, address, context.seed) {
-        Ok(line) => {
-            line.ready().await;
-            drive(&options, address, context, line).await
-        }
+    let line = match Line::open(&options, address, context.seed) {
+        Ok(line) => line,
+        Err(reason) => return nothing(&options, address, reason, ByteCount::default()),
+    };
+    line.ready().await;
+    let Some(token) = options.token.clone() else {
+        return drive(&options, address, context, line).await;
+    };
+    let session = session_id(context.seed);
+    let mut outcome = with_peer(options, &token, session, address, context, line).await;
+    for (name, id) in [("measure_uuid", session), ("token_id", token.claims().id)] {
+        let value = id.to_string().into();
+        outcome.probe_result.insert(name.to_owned(), value);
+    }
+    outcome
+}
+
+/// With another agent, as far as its responder allows.
+async fn with_peer(
+    options: PingOptions,
+    token: &Token,
+    session: MeasureId,
+    address: IpAddr,
+    context: &Context,
+    mut line: Line,
+) -> Outcome {
+    let limit = options.worst_case_bytes().min(context.byte_limit);
+    let tally = stream::Tally::limited(limit);
+    let entered = line.enter(token, session, &tally, context).await;
+    let allowed = entered.and_then(|limits| Ok(options.clone().within(&limits)?));
+    match allowed {
+        Ok(options) => drive(&options, address, context, line).await,
         Err(reason) => {
-            let mut machine = Machine::new(pace(&options), 0);
-            machine.stop(reason);
-            let tally = machine.tally();
-            outcome(
-                Figures::of(address, &tally),
-                &tally.faults,
-                ByteCount::default(),
-            )
+            let bytes = context.meter.show(&within(limit, line.counter()));
+            nothing(&options, address, reason, bytes)
         }
     }
+}
+
+/// Nothing was sent, for this reason.
+fn nothing(options: &PingOptions, address: IpAddr, reason: String, bytes: ByteCount) -> Outcome {
+    let mut machine = Machine::new(pace(options), 0);
+    machine.stop(reason);
+    let tally = machine.tally();
+    outcome(Figures::of(address, &tally), &tally.faults, bytes)
 }
 
 fn pace(options: &PingOptions) -> Pace {
@@ -154,11 +186,25 @@ impl Line {
         match options.kind {
             PingType::Tcp => Ok(Self::Attempts(Attempts::new(remote, options))),
             PingType::Icmp => Datagrams::icmp(address, options, seed).map(Self::Datagrams),
-            PingType::Udp | PingType::System => {
+            PingType::Udp | PingType::System | PingType::Peer => {
                 Datagrams::udp(remote, options).map(Self::Datagrams)
             }
         }
         .map_err(|error| error.to_string())
+    }
+
+    /// Has another agent's responder open a session, and says what it may use.
+    async fn enter(
+        &mut self,
+        token: &Token,
+        session: MeasureId,
+        tally: &stream::Tally,
+        context: &Context,
+    ) -> Result<Limits, String> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.enter(token, session, tally, context).await,
+            Self::Attempts(_) => Err("echoes go by udp".to_owned()),
+        }
     }
 
     /// Waits until the kernel stamps, where it has agreed to.

@@ -3,11 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Mutex;
 
+use glimpse_model::id::AgentId;
 use glimpse_model::outcome::{Ending, Outcome};
+use glimpse_model::time::Timestamp;
+use glimpse_model::token::{Claims, MeasureId, PeerMethod, Token};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::peer::Limits;
 use crate::resolve::{Lookup, Resolve};
 
 fn read(value: &Value) -> Result<Options, Refused> {
@@ -202,7 +206,7 @@ fn options_out_of_bounds_are_refused_with_their_name() {
         ),
         (
             json!({"host": "h", "type": "udp"}),
-            "type: must be one of Udp, Tcp, Icmp, System",
+            "type: must be one of Udp, Tcp, Icmp, System, Peer",
         ),
         (
             json!({"host": "h", "family": "ipv5"}),
@@ -233,6 +237,113 @@ fn options_out_of_bounds_are_refused_with_their_name() {
         assert_eq!(read(&given).unwrap_err().to_string(), error);
     }
     assert!(read(&json!({"host": "h", "payload": 1401, "type": "System"})).is_ok());
+}
+
+/// A token for an hour of echoes, or of another method.
+fn token(method: PeerMethod, limits: Limits) -> String {
+    let claims = Claims {
+        id: MeasureId::from_random([3; 16]),
+        initiator: AgentId::new("one").unwrap(),
+        responder: AgentId::new("two").unwrap(),
+        method,
+        not_before: Timestamp::from_micros(0),
+        expires: Timestamp::from_micros(3_600_000_000),
+        sessions: 1,
+        max_bytes: limits.max_bytes,
+        max_rate_bps: limits.max_rate_bps,
+        max_duration_ms: limits.max_duration_ms,
+    };
+    Token::encode(&claims, &[0; 64])
+        .unwrap()
+        .as_str()
+        .to_owned()
+}
+
+const WIDE: Limits = Limits {
+    max_bytes: 1 << 30,
+    max_rate_bps: 1 << 30,
+    max_duration_ms: 60_000,
+};
+
+#[test]
+fn with_another_agent_the_token_bounds_what_may_be_asked() {
+    let given = |limits, more: Value| {
+        let mut given = json!({
+            "host": "h", "type": "Peer", "token": token(PeerMethod::Ping, limits),
+        });
+        let members = given.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        read(&given)
+    };
+    let options = |limits, more| PingOptions::read(&given(limits, more).unwrap()).unwrap();
+    let wide = options(WIDE, json!({}));
+    assert_eq!((wide.destination_port, wide.interval_ms), (5105, 1000));
+    let elsewhere = options(WIDE, json!({"destination_port": 5106}));
+    assert_eq!(elsewhere.destination_port, 5106);
+    // 138 bytes over IPv6 with 74 of text: 1104 bits.
+    let narrow = Limits {
+        max_rate_bps: 552,
+        ..WIDE
+    };
+    assert_eq!(options(narrow, json!({})).interval_ms, 2000, "slower");
+    for (limits, more, error) in [
+        (
+            Limits {
+                max_rate_bps: 220,
+                ..WIDE
+            },
+            json!({}),
+            "token: the rate allowed is too low for it",
+        ),
+        (
+            Limits {
+                max_bytes: 40_000,
+                ..WIDE
+            },
+            json!({}),
+            "token: the bytes allowed are too few for it",
+        ),
+        (
+            Limits {
+                max_duration_ms: 4_999,
+                ..WIDE
+            },
+            json!({}),
+            "token: the time allowed is too short for it",
+        ),
+        (
+            WIDE,
+            json!({"interval": 5001}),
+            "interval: must be <= 5000 with type Peer",
+        ),
+        (
+            WIDE,
+            json!({"type": "Udp"}),
+            "token: is for type Peer alone",
+        ),
+        (
+            WIDE,
+            json!({"token": ""}),
+            "token: is missing for type Peer",
+        ),
+        (
+            WIDE,
+            json!({"token": token(PeerMethod::Btc, WIDE)}),
+            "token: is for btc",
+        ),
+    ] {
+        assert_eq!(given(limits, more).unwrap_err().to_string(), error);
+    }
+    assert!(
+        given(
+            Limits {
+                max_duration_ms: 5_000,
+                ..WIDE
+            },
+            json!({})
+        )
+        .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -590,7 +701,7 @@ fn the_announcement_holds_the_options() {
     assert_eq!(capability["name"], "ping");
     assert_eq!(
         capability["options"]["properties"]["type"]["enum"],
-        json!(["Udp", "Tcp", "Icmp", "System"])
+        json!(["Udp", "Tcp", "Icmp", "System", "Peer"])
     );
     assert_eq!(
         capability["options"]["properties"]["timeout"]["maximum"],
