@@ -718,6 +718,10 @@ async fn a_ping_of_another_agent_names_every_echo_and_both_ends_know_how_many() 
     for name in ["measure_uuid", "token_id"] {
         assert_eq!(other.probe_result[name], result[name], "one measurement");
     }
+    assert!(
+        monotonic_ns() - began_ns < crate::peer::SILENCE_NS,
+        "its place is free for the next"
+    );
     // Its one session is used up; and who has no leave is not told why.
     let again = bench.measure("ping", 13, &words).await;
     assert_eq!(again.ending, Ending::Failed);

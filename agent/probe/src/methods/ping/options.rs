@@ -303,7 +303,7 @@ impl PingOptions {
             }
         };
         let opening = if self.kind == PingType::Peer {
-            opening_bytes()
+            opening_bytes() + datagram_bytes(Family::V6, ECHO_PREFIX)
         } else {
             0
         };

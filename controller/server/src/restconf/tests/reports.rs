@@ -281,7 +281,8 @@ async fn reports_come_compressed_and_anonymous() {
         .into_iter()
         .map(|row| row.agent)
         .collect();
-    let anonymous = ["north", "unknown", "unknown", "unknown"].map(|name| format!("anonymous:{name}"));
+    let anonymous =
+        ["north", "unknown", "unknown", "unknown"].map(|name| format!("anonymous:{name}"));
     assert_eq!(names, anonymous);
 }
 
