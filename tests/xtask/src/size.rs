@@ -11,8 +11,8 @@ use musl::Built;
 use std::fs;
 use std::path::PathBuf;
 
-/// Above this the command fails, in bytes.
-const GATE: usize = 2_000_000;
+/// Above this the command fails, in bytes. It was 2 000 000 before the LMAP door (docs/figures.md).
+const GATE: usize = 2_300_000;
 /// What we want to reach, in bytes.
 const AIM: usize = 1_400_000;
 /// Above this the command fails: bytes of YANG in the program, the table of the modules and the code over it.

@@ -54,6 +54,8 @@ pub(super) fn build(target_directory: &Path, arguments: &[&str]) -> Result<Built
         "-Ctarget-feature=+crt-static".to_owned(),
         "-Clink-self-contained=no".to_owned(),
         "-Clinker=ld".to_owned(),
+        // A panic aborts and says where it was; nobody unwinds, and tables for it would be an eighth of the program.
+        "-Cforce-unwind-tables=no".to_owned(),
         start("rcrt1.o"),
         start("crti.o"),
         start("crtn.o"),
