@@ -8,7 +8,7 @@ use crate::{Budget, Error, Limits, Tag};
 mod tests;
 
 /// A JSON value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// `null`.
     Null,

@@ -15,7 +15,7 @@ use crate::{DataPath, Encoding, Error, Select, Step, json, xml};
 mod tests;
 
 /// What `anydata` holds, as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Any {
     /// A JSON value.
     Json(json::Value),

@@ -15,7 +15,7 @@ use text::{is_allowed, is_name, is_name_start, push_lines, push_text};
 const ATTRIBUTES: usize = 64;
 
 /// An element.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Element {
     /// Its namespace; empty for none.
     pub namespace: Arc<str>,
@@ -32,7 +32,7 @@ pub struct Element {
 }
 
 /// An attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attribute {
     /// Its namespace; empty for none.
     pub namespace: Arc<str>,
@@ -43,7 +43,7 @@ pub struct Attribute {
 }
 
 /// A declaration of a prefix, and those around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     above: Option<Arc<Self>>,
     prefix: String,

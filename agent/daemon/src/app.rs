@@ -1,12 +1,14 @@
 //! The daemon put together.
 
 use crate::clock;
-use crate::daemon::{self, Daemon, Inboxes, Links, Membership, Parts, Surroundings};
+use crate::daemon::{self, Daemon, Ending, Inboxes, Links, Membership, Parts, Surroundings};
 use crate::executor::Executor;
 use crate::identity::{Identity, IdentityError, Store};
+use crate::local::erase;
 use crate::local::history::{self, History};
 use crate::local::service::Service;
 use crate::local::socket;
+use crate::local::ubus;
 use crate::local::uci::{self, Settings};
 use crate::logger;
 use crate::plugins;
@@ -18,6 +20,7 @@ use crate::tls;
 use crate::uplink::Contact;
 use crate::uplink::backoff::Backoff;
 use crate::uplink::enrol;
+use crate::uplink::forget;
 use crate::uplink::http::{Client, Traffic};
 use crate::uplink::repository::{Repository, Route, Upload};
 use crate::uplink::supervisor::{Heard, Supervisor};
@@ -71,12 +74,65 @@ pub fn settings(config: &Path) -> Result<Settings> {
     Ok(settings)
 }
 
-/// Runs the daemon until it is told to stop.
-pub async fn run(config: PathBuf) -> Result<()> {
-    let settings = settings(&config)?;
+/// Reads the settings for the daemon. Of a file with a fault in it, what says where things are, and the fault: nothing is
+/// measured for others then, but the household sees what is wrong, on its page too, and the daemon is not started again and
+/// again in vain.
+///
+/// # Errors
+/// The file cannot be read.
+fn settings_or_places(config: &Path) -> Result<(Settings, Option<String>)> {
+    let error = match settings(config) {
+        Ok(settings) => return Ok((settings, None)),
+        Err(error) => error,
+    };
+    match error.downcast_ref() {
+        None | Some(uci::Error::Read { .. }) => Err(error),
+        Some(_) => {
+            let places = uci::load_places(config)?;
+            logger::start(places.log.level);
+            let said = logger::chain(&error);
+            log::error!(
+                "{}: {said}; until this is mended nothing is measured for others",
+                config.display()
+            );
+            Ok((places, Some(said)))
+        }
+    }
+}
+
+/// How the daemon ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The household erases the agent: [`erase`] is to be called with these settings, and then [`run`] again.
+    Erases(Box<Settings>),
+}
+
+/// Carries out an erasure, with nothing of the daemon left.
+///
+/// # Errors
+/// What cannot be deleted; the next start tries again.
+pub fn erase(settings: &Settings) -> Result<()> {
+    erase::carry_out(settings, daemon::run_dir(settings))
+        .context("cannot erase everything yet; it is tried again at the next start")
+}
+
+/// Runs the daemon until it is told to stop, or to erase everything.
+pub async fn run(config: PathBuf) -> Result<Ended> {
+    let (settings, fault) = settings_or_places(&config)?;
+    if erase::is_marked(&settings.controller.state_dir) {
+        erase(&settings)?;
+    }
     // Group members may reach the control socket; what is secret has a mode of its own.
     nix::sys::stat::umask(Mode::from_bits_truncate(0o027));
     log::info!("{} starts", crate::VERSION);
+    if let Some(mark) = settings.local.clock_mark.clone() {
+        let wait = Duration::from_secs(settings.local.clock_wait_s.into());
+        if clock::is_unset(&mark) {
+            tokio::spawn(clock::wait_for(mark, wait));
+        }
+    }
     let run_dir = daemon::run_dir(&settings).to_owned();
     for dir in [&settings.controller.state_dir, &run_dir] {
         fs::DirBuilder::new()
@@ -116,11 +172,17 @@ pub async fn run(config: PathBuf) -> Result<()> {
     let (told_tx, told) = mpsc::channel(WAITING);
     let (methods_tx, methods) = watch::channel(Arc::new(plugins::registry(&settings).await));
 
+    let (fault_tx, settings_error) = watch::channel(fault);
+    let bus = ubus::start(&settings.local.ubus, service.clone());
     let links = Links::open(reloads.clone(), traffic.clone());
     let daemon = Daemon::new(Parts {
         links,
-        surroundings: Surroundings::new(Path::new("/"), &settings.controller.state_dir),
+        surroundings: Surroundings::new(Path::new("/"), &settings.controller.state_dir)
+            .knowing(bus.facts.clone()),
         history: open_history(&settings),
+        tell: service.teller(),
+        bus: Some(bus.bus),
+        settings_error,
         registry: methods.clone(),
         spooler: spooler.clone(),
         traffic: traffic.clone(),
@@ -132,7 +194,7 @@ pub async fn run(config: PathBuf) -> Result<()> {
     .await;
 
     tokio::spawn(socket::serve(listener, service));
-    tokio::spawn(signals(config, settings_tx, stop_tx));
+    tokio::spawn(signals(config, settings_tx, fault_tx, stop_tx));
     let sources = responder::Sources {
         settings: reloads.clone(),
         membership: membership.clone(),
@@ -152,6 +214,9 @@ pub async fn run(config: PathBuf) -> Result<()> {
         traffic,
     };
     tokio::spawn(uplink.run());
+    let latest = reloads.clone();
+    let state_dir = settings.controller.state_dir.clone();
+    tokio::spawn(async move { forget::follow(&state_dir).await });
     let inboxes = Inboxes {
         settings: reloads,
         heard,
@@ -163,9 +228,19 @@ pub async fn run(config: PathBuf) -> Result<()> {
         told,
         stop,
     };
-    Box::pin(daemon.run(inboxes))
+    let ending = Box::pin(daemon.run(inboxes))
         .await
-        .context("the timer failed")
+        .context("the timer failed")?;
+    Ok(match ending {
+        Ending::Stop => Ended::Stopped,
+        Ending::Erase => {
+            // What needs no new start has its value of now.
+            let url = latest.borrow().controller.url.clone();
+            let mut settings = settings;
+            settings.controller.url = url;
+            Ended::Erases(Box::new(settings))
+        }
+    })
 }
 
 fn open_history(settings: &Settings) -> History {
@@ -182,9 +257,14 @@ fn open_history(settings: &Settings) -> History {
     history
 }
 
-/// SIGTERM and SIGINT stop, SIGHUP reads the settings again; a fault in them is logged and the old
-/// ones stand.
-async fn signals(config: PathBuf, reload: watch::Sender<Settings>, stop: oneshot::Sender<()>) {
+/// SIGTERM and SIGINT stop, SIGHUP reads the settings again; a `fault` in them is logged and shown, and
+/// the old ones stand.
+async fn signals(
+    config: PathBuf,
+    reload: watch::Sender<Settings>,
+    fault: watch::Sender<Option<String>>,
+    stop: oneshot::Sender<()>,
+) {
     let streams = [
         SignalKind::terminate(),
         SignalKind::interrupt(),
@@ -201,9 +281,14 @@ async fn signals(config: PathBuf, reload: watch::Sender<Settings>, stop: oneshot
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match settings(&config) {
                 Ok(settings) => {
+                    fault.send_replace(None);
                     reload.send_replace(settings);
                 }
-                Err(error) => log::error!("the old settings stand: {}", logger::chain(&error)),
+                Err(error) => {
+                    let said = logger::chain(&error);
+                    log::error!("the old settings stand: {said}");
+                    fault.send_replace(Some(said));
+                }
             },
         }
     }

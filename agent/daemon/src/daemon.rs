@@ -13,11 +13,13 @@ mod answers;
 mod demand;
 mod household;
 mod keeping;
+mod listing;
 #[cfg(feature = "lmap")]
 mod lmap;
 #[cfg(not(feature = "lmap"))]
 #[path = "daemon/lmap_absent.rs"]
 mod lmap;
+mod own;
 mod runs;
 mod settings;
 mod stopping;
@@ -33,8 +35,10 @@ use crate::executor::{Executor, RunEvent};
 use crate::files;
 use crate::guard::Guard;
 use crate::guard::accounts::AccountFiles;
-use crate::local::history::History;
-use crate::local::service::Asked;
+use crate::local::history::{EventKind, History};
+use crate::local::service::{Asked, Event};
+use crate::local::survey::{self, Survey};
+use crate::local::ubus::Bus;
 use crate::local::uci::Settings;
 use crate::random;
 use crate::responder::{SessionFiles, Told};
@@ -55,19 +59,32 @@ use glimpse_model::token::MeasureId;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
 use lmap::Lmap;
+use own::Household;
 use runs::Running;
 use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use visits::Visit;
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
 const LONGEST_SLEEP: i64 = 600 * SECOND;
 
+/// The same while the clock is not set.
+const UNSET_SLEEP: i64 = 5 * SECOND;
+
 /// How often the spool is forced to the device where its policy is to do so in batches.
 const SYNC: i64 = 60 * SECOND;
+
+/// Why the daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    Stop,
+    /// The household erases the agent: everything begins anew when that is done.
+    Erase,
+}
 
 /// Who this agent is to its controller, for `status`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -114,6 +131,14 @@ pub struct Daemon {
     skips: Skips,
     executor: Executor,
     running: BTreeMap<ResultId, Running>,
+    /// The household's own measurements.
+    own: Household,
+    /// What the household told of its line.
+    survey: Survey,
+    /// The system bus, where there is one.
+    bus: Option<Bus>,
+    /// What is wrong with the settings file; those read before stand.
+    settings_error: watch::Receiver<Option<String>>,
     /// Sessions that other agents opened here.
     visits: BTreeMap<MeasureId, Visit>,
     lmap: Lmap,
@@ -124,6 +149,8 @@ pub struct Daemon {
     open: BTreeMap<ResultId, OpenRun>,
     spooler: Spooler,
     history: History,
+    /// Where events are told.
+    tell: broadcast::Sender<Event>,
     surroundings: Surroundings,
     configuration: Configuration,
     upload: watch::Sender<Upload>,
@@ -138,6 +165,8 @@ pub struct Daemon {
     state_dir: PathBuf,
     /// The clock has been seen set.
     clock_trusted: bool,
+    /// Everything is to be deleted.
+    erasing: bool,
     /// When the spool was last forced to the device.
     synced: Timestamp,
     started: Timestamp,
@@ -155,6 +184,12 @@ pub struct Parts {
     pub spooler: Spooler,
     /// What the household sees.
     pub history: History,
+    /// Where events are told.
+    pub tell: broadcast::Sender<Event>,
+    /// The system bus, where there is one.
+    pub bus: Option<Bus>,
+    /// What is wrong with the settings file.
+    pub settings_error: watch::Receiver<Option<String>>,
     /// The machine.
     pub surroundings: Surroundings,
     /// When results are sent, for the sending side.
@@ -192,12 +227,17 @@ impl Daemon {
             skips: Skips::default(),
             executor: parts.executor,
             running: BTreeMap::new(),
+            own: Household::new(&state_dir, parts.tell.clone()),
+            survey: known_survey(&state_dir),
+            bus: parts.bus,
+            settings_error: parts.settings_error,
             visits: BTreeMap::new(),
             session_files,
             peer_key: parts.peer_key,
             open: BTreeMap::new(),
             spooler: parts.spooler,
             history: parts.history,
+            tell: parts.tell,
             surroundings: parts.surroundings,
             configuration,
             upload: parts.upload,
@@ -211,6 +251,7 @@ impl Daemon {
             registry: parts.registry,
             state_dir,
             clock_trusted: clock::is_trusted(now),
+            erasing: false,
             synced: now,
             started: now,
         };
@@ -233,21 +274,36 @@ impl Daemon {
             daemon.plan.replace(&InstructionSet::default(), &seen, now);
             daemon.note_instructions();
         }
+        daemon.plan_own(true, now);
         if daemon.clock_trusted {
             daemon.plan.clock_was_set(clock::WRITTEN, now);
+            daemon.own_clock_was_set(now);
         }
+        daemon.note_event(EventKind::Restart, "the agent started".to_owned());
         daemon
     }
 
     /// Serves until told to stop, then stops within some seconds.
-    pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
+    pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<Ending> {
         let mut alarm = clock::Alarm::new()?;
         let ended = loop {
             self.follow_lmap().await;
             let now = clock::now();
-            let longest = now.plus_micros(LONGEST_SLEEP);
-            // Without a set clock nothing is planned; the alarm rings when it is set.
-            let wake = match self.plan.wake_at() {
+            // Without a set clock nothing is planned; the alarm rings when it is set to another time, not when it turns
+            // out to have been right.
+            let longest = if clock::is_trusted(now) {
+                LONGEST_SLEEP
+            } else {
+                UNSET_SLEEP
+            };
+            let longest = now.plus_micros(longest);
+            let planned = self
+                .plan
+                .wake_at()
+                .into_iter()
+                .chain(self.own_wake_at())
+                .min();
+            let wake = match planned {
                 Some(at) if clock::is_trusted(now) => at.min(longest),
                 _ => longest,
             };
@@ -264,12 +320,16 @@ impl Daemon {
                 Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
                 Some(told) = inboxes.told.recv() => self.told(told).await,
+                Some(event) = self.own.next() => self.job_event(event).await,
                 Some(happened) = self.lmap.next() => self.happened(happened).await,
                 Some(contact) = inboxes.uploads.recv() => self.sending = contact,
                 Some((request, reply)) = inboxes.asked.recv() => {
                     let answer = self.answer(request).await;
                     // A client that has gone away needs no answer.
                     let _ = reply.send(answer);
+                    if self.erasing {
+                        break Ok(());
+                    }
                 }
                 Ok(()) = inboxes.membership.changed() => {
                     self.membership = inboxes.membership.borrow_and_update().clone();
@@ -280,8 +340,13 @@ impl Daemon {
                 }
             }
         };
+        let ending = if self.erasing {
+            Ending::Erase
+        } else {
+            Ending::Stop
+        };
         self.stop(inboxes).await;
-        ended
+        ended.map(|()| ending)
     }
 
     /// What time brings: firings, missed slots, and the hourly duties.
@@ -296,10 +361,12 @@ impl Daemon {
         if !self.clock_trusted {
             self.clock_trusted = true;
             self.plan.clock_was_set(clock::WRITTEN, now);
+            self.own_clock_was_set(now);
         }
         self.guard.accounts_mut().roll(now);
         self.recall_unwanted(now);
         let due = self.plan.due(now);
+        self.tick_own(now);
         let any = !due.firings.is_empty() || !due.missed.is_empty();
         let once = due
             .firings
@@ -413,6 +480,14 @@ impl Daemon {
     fn agent_limits(&self) -> glimpse_model::capability::Limits {
         limits(&self.settings, self.executor.parallel())
     }
+}
+
+/// What the household told of its line before.
+fn known_survey(state_dir: &Path) -> Survey {
+    survey::load(state_dir).unwrap_or_else(|error| {
+        log::warn!("the survey cannot be read: {error}; it counts as not answered");
+        Survey::default()
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod diagnose;
 pub mod executor;
 pub mod files;
 pub mod guard;

@@ -122,6 +122,22 @@ fn by_roots(bundle: &[u8]) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
+/// The roots that the system trusts, as PEM.
+///
+/// # Errors
+/// There are none, and what to do about it.
+pub fn system_bundle() -> Result<Vec<u8>, String> {
+    BUNDLES
+        .iter()
+        .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
+        .ok_or_else(|| {
+            format!(
+                "none of {} can be read: install ca-certificates",
+                BUNDLES.join(", ")
+            )
+        })
+}
+
 /// What measurements verify servers by: the system's roots, read when first asked for and given back when no measurement
 /// holds them any more, since they are large for a router. It offers no protocol: each method has its own.
 pub fn measuring() -> Arc<Tls> {
@@ -131,15 +147,7 @@ pub fn measuring() -> Arc<Tls> {
         if let Some(config) = kept.upgrade() {
             return Ok(config);
         }
-        let bundle = BUNDLES
-            .iter()
-            .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
-            .ok_or_else(|| {
-                format!(
-                    "none of {} can be read: install ca-certificates",
-                    BUNDLES.join(", ")
-                )
-            })?;
+        let bundle = system_bundle()?;
         let mut config = by_roots(&bundle).map_err(|error| error.to_string())?;
         // A resumed session would be another handshake than the one that is timed.
         config.resumption = Resumption::disabled();

@@ -11,6 +11,7 @@ use crate::state::snapshot::Snapshot;
 use glimpse_model::id::ResultId;
 use glimpse_model::options::OptionSpec;
 use glimpse_model::record::{Record, Status};
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::{SECOND, Timestamp, Zone};
 use glimpse_yang::read::Reader;
 use glimpse_yang::table::AGENT;
@@ -18,7 +19,6 @@ use glimpse_yang::validate::{Check, validate};
 use glimpse_yang::{Encoding, Tree};
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) const COLLECTOR: &str = "https://collector.example.net/restconf";
@@ -293,7 +293,7 @@ impl Bench {
     pub(crate) fn restart(&self, lmap: &Value, clean: bool, at: &str) -> Self {
         let snapshot = self.machine.snapshot(clean);
         let snapshot = Snapshot::parse(&snapshot.document()).unwrap();
-        let mut kept: BTreeMap<ResultId, Vec<u8>> = BTreeMap::new();
+        let mut kept: SortedMap<ResultId, Vec<u8>> = SortedMap::new();
         for (_, step) in &self.log {
             match step {
                 Step::Keep(output, places) => {

@@ -1,7 +1,7 @@
 //! Collectors that an agent knows. A task may name one of them and no other: whoever configures tasks is not to make an agent of
 //! the household, let alone a fleet, call at third parties or at the household's own machines.
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 use std::net::Ipv6Addr;
 
 /// Host and port of an https address.
@@ -50,7 +50,7 @@ impl Origin {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collectors {
     own: Option<Origin>,
-    named: BTreeMap<String, String>,
+    named: SortedMap<String, String>,
 }
 
 impl Collectors {

@@ -13,9 +13,10 @@ mod restored;
 mod tests;
 
 pub use agenda::Agenda;
+pub use entry::timing;
 
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::{SECOND, Timestamp};
-use std::collections::BTreeSet;
 
 /// How late a nominal time may be noticed and still count; later ones are missed.
 pub const GRACE: i64 = 2 * SECOND;
@@ -39,7 +40,7 @@ pub struct Occurrence {
     /// The cycle that is nearest, where the event has cycles.
     pub cycle: Option<String>,
     /// Who alone is meant, where others have had it before.
-    pub only: Option<BTreeSet<String>>,
+    pub only: Option<SortedSet<String>>,
 }
 
 impl Occurrence {
@@ -91,7 +92,7 @@ pub struct Mark {
     /// It was to happen once, and that is over.
     pub done: bool,
     /// Who has had its only occurrence.
-    pub served: BTreeSet<String>,
+    pub served: SortedSet<String>,
     /// Its occurrences that wait for their delay.
     pub waiting: Vec<Delayed>,
 }
@@ -104,7 +105,7 @@ pub struct Delayed {
     /// When it is due.
     pub due: Timestamp,
     /// As [`Occurrence::only`].
-    pub only: Option<BTreeSet<String>>,
+    pub only: Option<SortedSet<String>>,
 }
 
 /// `cycle-number` of RFC 8194: the multiple of `interval_s` since 1970 that is nearest to `event`, in UTC; the later one of two that

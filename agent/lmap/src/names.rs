@@ -68,7 +68,7 @@ pub fn clean(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::collections::BTreeSet;
+    use glimpse_model::sorted::SortedSet;
 
     #[test]
     fn lmap_check_68_hostile_names_become_distinct_safe_ids() {
@@ -89,7 +89,7 @@ mod tests {
             &other,
             &format!("{long}x"),
         ];
-        let ids: BTreeSet<String> = names
+        let ids: SortedSet<String> = names
             .iter()
             .map(|name| instruction_id(name).unwrap().as_str().to_owned())
             .collect();
@@ -102,7 +102,7 @@ mod tests {
                 "{id}"
             );
         }
-        let ids: BTreeSet<_> = names.iter().map(|name| task_id(name).unwrap()).collect();
+        let ids: SortedSet<_> = names.iter().map(|name| task_id(name).unwrap()).collect();
         assert_eq!(ids.len(), names.len());
     }
 

@@ -2,9 +2,10 @@
 
 use crate::output::Output;
 use glimpse_model::id::ResultId;
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::timing::draw_spread;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Most results handed out for one report.
@@ -53,7 +54,7 @@ impl Answer {
 struct Waiting {
     output: Arc<Output>,
     /// Collectors to which it is due.
-    left: BTreeSet<String>,
+    left: SortedSet<String>,
     /// A collector has taken it, or never will.
     had: bool,
 }
@@ -93,7 +94,7 @@ impl Lane {
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<Waiting>,
-    lanes: BTreeMap<String, Lane>,
+    lanes: SortedMap<String, Lane>,
     /// Nothing is sent for now.
     paused: bool,
 }
@@ -222,7 +223,7 @@ impl Outbox {
             self.lanes.remove(collector);
             return settled;
         }
-        let sent: BTreeSet<ResultId> = sent.into_iter().take(count).collect();
+        let sent: SortedSet<ResultId> = sent.into_iter().take(count).collect();
         let sent = self.waiting.iter_mut().filter(|waiting| {
             sent.contains(&waiting.output.record.id) && waiting.left.contains(collector)
         });

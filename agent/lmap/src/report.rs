@@ -10,12 +10,12 @@ use crate::control::{Agent, OptionEntry};
 use crate::function;
 use crate::names::clean;
 use crate::output::Output;
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::Timestamp;
 use glimpse_yang::draft::Draft;
 use glimpse_yang::schema::{Kind, NodeId, Schema};
 use glimpse_yang::write::Writer;
 use glimpse_yang::{Encoding, Error, Instance, Tag, Tree};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Longest body sent, in bytes.
@@ -169,8 +169,8 @@ fn result(form: &Form, input: NodeId, output: &Output) -> Result<Instance, Error
 
 /// Options of task and action in one list, whose key is `id`: the second of an id becomes `id#2`. Names and values stay.
 fn distinct(options: &[OptionEntry]) -> Vec<OptionEntry> {
-    let mut used: BTreeSet<String> = BTreeSet::new();
-    let given: BTreeSet<&str> = options.iter().map(|option| option.id.as_str()).collect();
+    let mut used: SortedSet<String> = SortedSet::new();
+    let given: SortedSet<&str> = options.iter().map(|option| option.id.as_str()).collect();
     let mut out = Vec::new();
     for option in options {
         let mut option = option.clone();

@@ -42,9 +42,9 @@ use crate::suppression::Suppressions;
 use glimpse_model::id::{InstructionId, ResultId, TaskId};
 use glimpse_model::precondition::Precondition;
 use glimpse_model::record::{Record, SkipReason};
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use glimpse_model::time::{SECOND, Timestamp, Zone};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use storage::Storage;
 
@@ -174,7 +174,7 @@ struct Live {
     queue: Vec<Arc<Output>>,
     run: Option<u32>,
     /// What the last result of each action took where it waited.
-    sizes: BTreeMap<String, u64>,
+    sizes: SortedMap<String, u64>,
 }
 
 /// What an action of a run has come to.
@@ -229,7 +229,7 @@ struct Running {
     /// Results it took from the queue of its schedule.
     taken: Vec<Arc<Output>>,
     /// Those of its results, and of those it took, that an action has used.
-    used: BTreeSet<ResultId>,
+    used: SortedSet<ResultId>,
     /// Actions, by their places, that found no room for a result; one more than once, if it comes to that.
     crowded: Vec<usize>,
     acts: Vec<Act>,
@@ -246,7 +246,7 @@ enum Who {
 #[derive(Debug)]
 struct Busy {
     me: Conflict,
-    met: BTreeSet<Conflict>,
+    met: SortedSet<Conflict>,
 }
 
 /// The LMAP side of an agent.
@@ -261,18 +261,18 @@ pub struct Machine {
     control: Arc<Control>,
     agenda: Agenda,
     suppressions: Suppressions,
-    live: BTreeMap<String, Live>,
-    json: BTreeMap<String, ScheduleCounters>,
-    json_slots: BTreeMap<String, json::Slot>,
-    runs: BTreeMap<u32, Running>,
+    live: SortedMap<String, Live>,
+    json: SortedMap<String, ScheduleCounters>,
+    json_slots: SortedMap<String, json::Slot>,
+    runs: SortedMap<u32, Running>,
     last_run: u32,
     last_act: u64,
-    busy: BTreeMap<Who, Busy>,
-    outboxes: BTreeMap<(String, String), Outbox>,
+    busy: SortedMap<Who, Busy>,
+    outboxes: SortedMap<(String, String), Outbox>,
     storage: Storage,
     steps: Vec<Step>,
     /// States that were told last.
-    told: BTreeMap<(bool, String), &'static str>,
+    told: SortedMap<(bool, String), &'static str>,
     started: Timestamp,
     contact: Option<Timestamp>,
 }
@@ -322,7 +322,7 @@ impl Machine {
 impl Live {
     /// The schedule of a run, unless it was configured away: one that has come in its place has a run of its own.
     fn of<'a>(
-        all: &'a mut BTreeMap<String, Self>,
+        all: &'a mut SortedMap<String, Self>,
         name: &str,
         serial: u32,
     ) -> Option<&'a mut Self> {

@@ -6,10 +6,10 @@ use crate::control::{
 use crate::resolve::{Method, is_secret};
 use crate::run::Planned;
 use glimpse_model::instruction::{Execution, Instruction};
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::Timestamp;
 use glimpse_model::timing::Timing;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// What seconds cannot say of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub struct Entry {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shown {
     control: Control,
-    exact: BTreeMap<String, Exact>,
-    entries: BTreeMap<String, Entry>,
+    exact: SortedMap<String, Exact>,
+    entries: SortedMap<String, Entry>,
 }
 
 /// Whole seconds, rounded up, and the milliseconds where that changed anything.

@@ -13,11 +13,11 @@ use crate::shown::{Exact, Shown};
 use crate::suppression::SuppressionState;
 use glimpse_model::capability::Need;
 use glimpse_model::options::{Kind, OptionSpec};
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::Timestamp;
 use glimpse_yang::draft::Draft;
 use glimpse_yang::schema::Schema;
 use glimpse_yang::{Error, Tree};
-use std::collections::BTreeSet;
 
 /// `schedule/state` and `action/state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ struct State<'a> {
     machine: &'a Machine,
     shown: &'a Shown,
     /// Schedules that are instructions of the JSON door.
-    json: BTreeSet<&'a str>,
+    json: SortedSet<&'a str>,
     about: &'a About<'a>,
     now: &'a Moment,
 }

@@ -6,7 +6,7 @@
 use crate::control::Suppression;
 use crate::event::{Missed, Occurrence};
 use crate::glob;
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 
 /// What a later process must know of a suppression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Held {
 /// The suppressions in force.
 #[derive(Debug, Default)]
 pub struct Suppressions {
-    entries: BTreeMap<String, (Suppression, Held)>,
+    entries: SortedMap<String, (Suppression, Held)>,
 }
 
 /// `suppression/state`.
@@ -66,7 +66,7 @@ impl Suppressions {
     pub fn configure(
         &mut self,
         suppressions: &[Suppression],
-        known: &BTreeMap<String, Held>,
+        known: &SortedMap<String, Held>,
         changed: impl Fn(&str) -> bool,
         over: impl Fn(&str) -> bool,
     ) {
@@ -167,7 +167,7 @@ impl Suppressions {
     }
 
     /// What a later process must know.
-    pub fn held(&self) -> BTreeMap<String, Held> {
+    pub fn held(&self) -> SortedMap<String, Held> {
         let entries = self.entries.iter();
         entries
             .map(|(name, (_, held))| (name.clone(), held.clone()))

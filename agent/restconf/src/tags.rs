@@ -13,6 +13,7 @@ use glimpse_yang::tree::is_hollow;
 use glimpse_yang::{Content, Instance};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::hash::{Hash as _, Hasher};
 
 /// FNV-1a of 64 bits, mixed at the end: stable over builds, cheap without 64-bit registers.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ impl Hash {
             match &instance.content {
                 Content::Value(value) => self.text(value.text()),
                 Content::Children(children) => self.instances(schema, children),
-                Content::Any(any) => self.text(&format!("{any:?}")),
+                Content::Any(any) => any.hash(self),
             }
             self.byte(0xfe);
         }
@@ -58,6 +59,16 @@ impl Hash {
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         mixed ^ (mixed >> 33)
+    }
+}
+
+impl Hasher for Hash {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.byte(byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.value()
     }
 }
 

@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 mod bound;
@@ -89,6 +89,8 @@ pub struct Shared {
     pub metrics: Metrics,
     pub(crate) repository: Repository,
     pub(crate) seen: Seen,
+    /// Rung when an agent is forgotten.
+    pub(crate) forgotten: Notify,
     pub(crate) polls: Shares,
     pub(crate) allowances: Allowances,
     pub(crate) restconf: restconf::Restconf,
@@ -126,6 +128,7 @@ impl Shared {
             pki,
             metrics: Metrics::default(),
             seen: Seen::default(),
+            forgotten: Notify::new(),
             polls: Shares::default(),
             publication: ArcSwapOption::empty(),
             stop,
@@ -290,6 +293,11 @@ impl Running {
             &mut tasks,
             &stopped,
             restconf::forget_reports(Arc::clone(&shared)),
+        );
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            supervisor::delete_forgotten(Arc::clone(&shared)),
         );
         spawn_until(
             &mut tasks,

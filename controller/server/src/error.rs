@@ -105,7 +105,7 @@ impl From<SupervisorError> for Problem {
             SupervisorError::Refused(refused) => {
                 Self::new(StatusCode::BAD_REQUEST, refused.to_string())
             }
-            SupervisorError::Unknown | SupervisorError::Revoked => {
+            SupervisorError::Unknown | SupervisorError::Revoked | SupervisorError::Wish(_) => {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
             }
             SupervisorError::Crowded => {

@@ -47,6 +47,8 @@ pub struct Agent {
     pub certificate: Certificate,
     /// When it was shut out, if it was.
     pub revoked: Option<Timestamp>,
+    /// When its household wanted it forgotten, if it did: it is shut out since, and what it sent is deleted.
+    pub forgotten: Option<Timestamp>,
 }
 
 /// A one-time token to be stored.

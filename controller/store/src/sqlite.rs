@@ -5,6 +5,7 @@ mod changes;
 mod datastore;
 mod edit;
 mod fault;
+mod forgotten;
 mod instruction;
 mod job;
 mod load;
@@ -88,6 +89,34 @@ impl Store for Sqlite {
                 .await;
             self.changes.look();
             revoked
+        })
+    }
+
+    fn forget(&self, id: AgentId, wish: String, at: Timestamp) -> Pending<'_, bool> {
+        let judge = self.judge.clone();
+        Box::pin(async move {
+            let forgotten = self
+                .writer
+                .write(move |c| {
+                    Box::pin(async move { forgotten::forget(c, &id, &wish, at, &judge).await })
+                })
+                .await;
+            self.changes.look();
+            forgotten
+        })
+    }
+
+    fn delete_forgotten(&self) -> Pending<'_, u64> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            if !forgotten::any_left(&mut reader).await? {
+                return Ok(0);
+            }
+            drop(reader);
+            let write = self
+                .writer
+                .write(move |c| Box::pin(async move { forgotten::delete_some(c).await }));
+            write.await
         })
     }
 

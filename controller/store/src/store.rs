@@ -89,6 +89,14 @@ pub trait Store: Send + Sync + 'static {
     /// withheld from others is judged again in the same step.
     fn revoke(&self, id: AgentId, at: Timestamp) -> Pending<'_, Option<Agent>>;
 
+    /// Shuts an agent out for good and deletes what is known of it but its id, because its household wants that; `wish`
+    /// is the signed document, kept as the reason. Its results and reports are deleted by [`Store::delete_forgotten`].
+    /// False when there is no such agent, or when it is forgotten already.
+    fn forget(&self, id: AgentId, wish: String, at: Timestamp) -> Pending<'_, bool>;
+
+    /// Deletes some results and reports of agents that are forgotten, for good; gives how many, none when all are gone.
+    fn delete_forgotten(&self) -> Pending<'_, u64>;
+
     /// Notes that an agent was heard of. Not awaited, and dropped when the writer is busy.
     fn seen(&self, id: &AgentId, at: Timestamp);
 

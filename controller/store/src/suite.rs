@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod forgotten;
 mod jobs;
 mod loads;
 pub(crate) mod newcomers;
@@ -102,6 +103,7 @@ pub(crate) async fn all(store: &dyn Store) {
     announcements(store).await;
     newcomers::pass_the_judge(store).await;
     restconf::all(store).await;
+    forgotten::all(store).await;
     closed_stores_say_so(store).await;
 }
 

@@ -24,6 +24,7 @@ pub mod pieces;
 pub mod plugins;
 pub mod probes;
 pub mod restconf;
+pub mod ubus;
 pub mod upnp;
 pub mod wifi;
 pub mod yang;
@@ -96,6 +97,8 @@ pub const TARGETS: &[Target] = &[
     target("stream_filter", restconf::filter),
     target("token", peers::token),
     target("traceroute", probes::traceroute),
+    target("ubus_facts", ubus::facts),
+    target("ubus_message", ubus::message),
     target("uci", household::uci),
     target("upnp_description", upnp::description),
     target("upnp_exchange", upnp::exchange),

@@ -11,6 +11,7 @@ mod seeds {
     pub(super) mod peers;
     pub(super) mod pings;
     pub(super) mod texts;
+    pub(super) mod ubus;
 }
 
 use glimpse_fuzz::{TARGETS, controller, dns, find, lmap, probes, restconf, upnp};
@@ -32,6 +33,7 @@ fn made() -> Vec<Seed> {
         seeds::peers::seeds(),
         seeds::documents::seeds(),
         seeds::doors::seeds(),
+        seeds::ubus::seeds(),
     ]
     .concat()
 }

@@ -4,10 +4,12 @@
 //! 1 failed, 2 wrong usage.
 
 mod clock;
+mod cross;
 mod demo;
 mod fuzz;
 mod gen_yang;
 mod lint;
+mod package;
 mod packages;
 mod process;
 mod size;
@@ -39,6 +41,10 @@ enum Task {
     GenYang(gen_yang::Arguments),
     /// Build the agent for a router and weigh its package
     Size(size::Arguments),
+    /// Build the agent for every kind of router, and run it by emulators against a controller
+    CrossTest(cross::Arguments),
+    /// Make the packages of OpenWrt and the index of a feed of them, in target/openwrt
+    Package(package::Arguments),
     /// Compare what the agent measures with the truth and with the tools of the field, side by side
     Truth(truth::Arguments),
     /// A target for measurements: answers UDP, accepts TCP
@@ -54,6 +60,8 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::GenYang(arguments) => gen_yang::run(&arguments),
         Task::Size(arguments) => size::run(&arguments),
+        Task::CrossTest(arguments) => cross::run(&arguments),
+        Task::Package(arguments) => package::run(&arguments),
         Task::Truth(arguments) => truth::run(&arguments),
         Task::Echo(arguments) => demo::target::run(&arguments),
     };

@@ -85,11 +85,11 @@ pub(crate) const LIBYANG_TOOLS: Package = Package {
     why: "to judge what is said over RESTCONF",
 };
 
-/// Runs the client that knows no data model, and pyang.
+/// Runs the client that knows no data model, pyang, and the installation of Zig.
 pub(crate) const PYTHON: Package = Package {
     name: "python3",
     program: "python3",
-    why: "for a RESTCONF client of another make, and for pyang",
+    why: "for a RESTCONF client of another make, for pyang, and to install Zig",
 };
 
 /// Asks name servers.
@@ -148,18 +148,25 @@ pub(crate) const GPP: Package = Package {
     why: "to build libFuzzer",
 };
 
-/// The linker and the archiver.
-pub(crate) const BINUTILS: Package = Package {
-    name: "binutils",
-    program: "ld",
-    why: "to link the agent as routers have it",
+/// The shell of routers, and their other programs.
+pub(crate) const BUSYBOX: Package = Package {
+    name: "busybox-static",
+    program: "busybox",
+    why: "to run what OpenWrt's packages run on routers",
 };
 
-/// The C library of routers.
-pub(crate) const MUSL_TOOLS: Package = Package {
-    name: "musl-tools",
-    program: "musl-gcc",
-    why: "to build the agent as routers have it",
+/// Judges shell scripts.
+pub(crate) const SHELLCHECK: Package = Package {
+    name: "shellcheck",
+    program: "shellcheck",
+    why: "to judge the scripts of OpenWrt's packages",
+};
+
+/// Runs programs of other processors.
+pub(crate) const QEMU: Package = Package {
+    name: "qemu-user-static",
+    program: "qemu-mips-static",
+    why: "to run what is built for other processors",
 };
 
 /// Unpacks Debian's packages.

@@ -2,8 +2,8 @@
 //! else by nextest, whose summary comes last.
 
 use crate::packages::{
-    self, CMAKE, CURL, GCC, IPROUTE2, IPUTILS_PING, LIBYANG_TOOLS, NFTABLES, OPENSSL, PCRE2,
-    PKG_CONFIG, PYTHON,
+    self, BUSYBOX, CMAKE, CURL, GCC, IPROUTE2, IPUTILS_PING, LIBYANG_TOOLS, NFTABLES, OPENSSL,
+    PCRE2, PKG_CONFIG, PYTHON, SHELLCHECK,
 };
 use crate::workspace::Metadata;
 use crate::{gen_yang, process};
@@ -36,6 +36,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         OPENSSL,
         LIBYANG_TOOLS,
         PYTHON,
+        BUSYBOX,
+        SHELLCHECK,
     ])?;
     ensure_nextest()?;
     ensure_pyang(&Metadata::read(&crate::workspace::host()?)?.target_directory)?;

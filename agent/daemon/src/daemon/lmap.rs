@@ -35,12 +35,13 @@ pub(super) use collect::allowance;
 use collect::{Due, Posted};
 use datastore::Stored;
 use edits::Planned;
+use glimpse_lmap::names::instruction_id;
 use glimpse_lmap::output::status_of;
 use glimpse_lmap::resolve::Method;
 use glimpse_lmap::run::{self, Ended, Parts, RunId};
 use glimpse_lmap::state::snapshot::Snapshot;
 use glimpse_lmap::{Collectors, Machine, Moment};
-use glimpse_model::id::ResultId;
+use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::record::{Record, SkipReason};
 use glimpse_model::time::{SECOND, Timestamp, Zone};
 use glimpse_probe::registry::Registry;
@@ -324,6 +325,12 @@ impl Lmap {
         self.machine.tick(&moment);
         self.starts.lasted(moment.steady_us);
         self.write_in_time(now);
+    }
+
+    /// Whether a schedule of this door has records by that id.
+    pub(super) fn has(&self, id: &InstructionId) -> bool {
+        let mut schedules = self.machine.control().schedules.iter();
+        schedules.any(|schedule| instruction_id(&schedule.name).as_ref() == Some(id))
     }
 
     /// Bytes of the door since this was asked last.

@@ -12,7 +12,7 @@ use crate::local::uci::Settings;
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::OpenRun;
 use crate::uplink::http::Traffic;
-use glimpse_model::id::ResultId;
+use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::precondition::Link;
 use glimpse_model::record::{Record, SkipReason};
 use glimpse_model::time::Timestamp;
@@ -77,6 +77,10 @@ impl Lmap {
     }
 
     pub(super) fn skipped(&mut self, _: &Skipped) {}
+
+    pub(super) fn has(&self, _: &InstructionId) -> bool {
+        false
+    }
 
     pub(super) fn take_bytes(&self) -> u64 {
         0

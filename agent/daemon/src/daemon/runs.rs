@@ -1,6 +1,7 @@
 //! Firings, runs and their records.
 
 use super::Daemon;
+use super::own::target_of;
 use crate::clock;
 use crate::executor::{Ended, Job, LineWatch, RunEvent, Turn};
 use crate::guard::gate::{Gate, Refusal};
@@ -13,7 +14,7 @@ use crate::scheduler::state::OpenRun;
 use crate::spooler::new_id;
 use crate::tls;
 use glimpse_model::capability::Need;
-use glimpse_model::id::ResultId;
+use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::{Execution, Instruction, Task};
 use glimpse_model::outcome::Outcome;
 use glimpse_model::record::{Flag, Record, SkipReason, Status};
@@ -121,13 +122,8 @@ impl Daemon {
         let options = method
             .read(&task.options)
             .map_err(|refused| cannot(refused.to_string()))?;
-        // Whatever the method calls it; measurements of the home and of the machine have none.
-        let target = ["host", "url", "ip"]
-            .into_iter()
-            .map(|name| options.text(name))
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
-            .to_owned();
+        // Measurements of the home and of the machine have none.
+        let target = target_of(&options);
         let worst_bytes = method.worst_case_bytes(&options);
         let (_, link) = self
             .surroundings
@@ -135,6 +131,7 @@ impl Daemon {
         let ticket = self.guard.admit(
             &Ask {
                 method: &task.method,
+                instruction: Some(&instruction.id),
                 target: &target,
                 worst_bytes,
                 precondition: &instruction.precondition,
@@ -238,7 +235,8 @@ impl Daemon {
         }
         let (info, cpu) = (self.info(), self.surroundings.cpu_times());
         let running = self.running.get_mut(&id)?;
-        match self.guard.allows(&running.run.method, now) {
+        let run = &running.run;
+        match self.guard.allows(&run.method, Some(&run.instruction), now) {
             Ok(()) => {
                 running.begun = true;
                 running.began = Some(now);
@@ -404,6 +402,11 @@ impl Running {
     /// The method it runs.
     pub(super) fn method(&self) -> &str {
         &self.run.method
+    }
+
+    /// The instruction that asked for it.
+    pub(super) const fn instruction(&self) -> &InstructionId {
+        &self.run.instruction
     }
 
     /// By which it is ended.

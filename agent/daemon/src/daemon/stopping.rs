@@ -34,6 +34,7 @@ impl Daemon {
             self.stopped(id).await;
         }
         self.end_visits("the agent was stopped").await;
+        self.stop_own().await;
         self.stop_lmap().await;
         for skipped in self.skips.drain() {
             self.record_skip(skipped).await;

@@ -159,6 +159,7 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::local::service::ResultsQuery;
 
     #[tokio::test]
     async fn questions_are_answered_and_nonsense_refused() {
@@ -176,7 +177,7 @@ mod tests {
                 reply.send(request.to_json()).unwrap();
             }
         });
-        let request = Request::Results { last: 3 };
+        let request = Request::Results(ResultsQuery::newest(3));
         assert_eq!(ask(&path, &request).await.unwrap(), request.to_json());
 
         let mut stream = UnixStream::connect(&path).await.unwrap();

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::control::{Event, EventKind};
 use crate::moment::Moment;
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use glimpse_model::time::{SECOND, Timestamp, Zone};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// How long what finds no place is gathered before it is told.
 const GATHER: i64 = 60 * SECOND;
@@ -19,7 +19,7 @@ pub(super) struct Pending {
     pub(super) due_us: i64,
     /// When it is due by the wall clock, where a former process had drawn its delay.
     pub(super) due: Option<Timestamp>,
-    pub(super) only: Option<BTreeSet<String>>,
+    pub(super) only: Option<SortedSet<String>>,
 }
 
 /// All events and their times.
@@ -27,10 +27,10 @@ pub(super) struct Pending {
 pub struct Agenda {
     seed: u64,
     zone: Zone,
-    pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) entries: SortedMap<String, Entry>,
     pub(super) pending: Vec<Pending>,
     /// What found no place, with when that began on the steady clock.
-    crowded: BTreeMap<String, (Missed, i64)>,
+    crowded: SortedMap<String, (Missed, i64)>,
     /// What a former process had waiting, and is overdue.
     pub(super) overdue: Vec<Missed>,
     pub(super) last: Option<Moment>,
@@ -48,9 +48,9 @@ impl Agenda {
         Self {
             seed,
             zone,
-            entries: BTreeMap::new(),
+            entries: SortedMap::new(),
             pending: Vec::new(),
-            crowded: BTreeMap::new(),
+            crowded: SortedMap::new(),
             overdue: Vec::new(),
             last: None,
             timeout_us: None,
@@ -65,9 +65,9 @@ impl Agenda {
     pub fn configure(
         &mut self,
         events: &[Event],
-        referrers: &BTreeMap<String, BTreeSet<String>>,
+        referrers: &SortedMap<String, SortedSet<String>>,
         timeout_s: Option<u32>,
-        known: &BTreeMap<String, Mark>,
+        known: &SortedMap<String, Mark>,
         now: &Moment,
     ) {
         self.timeout_us = timeout_s.map(|seconds| i64::from(seconds) * SECOND);
@@ -79,7 +79,7 @@ impl Agenda {
                 since: now.wall,
                 cursor: now.wall.plus_micros(-1),
                 done: false,
-                served: BTreeSet::new(),
+                served: SortedSet::new(),
                 waiting: Vec::new(),
             };
             let named = referrers.get(&event.name).cloned().unwrap_or_default();
@@ -122,7 +122,7 @@ impl Agenda {
             if entry.event.kind != EventKind::Immediate {
                 continue;
             }
-            let new: BTreeSet<String> = entry
+            let new: SortedSet<String> = entry
                 .referrers
                 .difference(&entry.mark.served)
                 .cloned()
@@ -178,7 +178,7 @@ impl Agenda {
         name: &str,
         nominal: Timestamp,
         late_us: i64,
-        only: Option<BTreeSet<String>>,
+        only: Option<SortedSet<String>>,
         now: &Moment,
     ) {
         let Some(entry) = self.entries.get_mut(name) else {
@@ -239,7 +239,7 @@ impl Agenda {
             self.draw(now, &mut happened.missed);
         }
         let is_ripe = |since: i64| now.steady_us.saturating_sub(since) >= GATHER;
-        let ripe = self.crowded.extract_if(.., |_, (_, since)| is_ripe(*since));
+        let ripe = self.crowded.extract_if(|_, (_, since)| is_ripe(*since));
         happened.missed.extend(ripe.map(|(_, (missed, _))| missed));
         let entries = &mut self.entries;
         let is_guard = |event: &str| entries.get(event).is_some_and(Entry::is_guard);
@@ -389,9 +389,9 @@ impl Agenda {
     }
 
     /// What a later process must know.
-    pub fn marks(&self) -> BTreeMap<String, Mark> {
+    pub fn marks(&self) -> SortedMap<String, Mark> {
         let entries = self.entries.iter();
-        let mut marks: BTreeMap<String, Mark> = entries
+        let mut marks: SortedMap<String, Mark> = entries
             .map(|(name, entry)| (name.clone(), entry.mark.clone()))
             .collect();
         for pending in &self.pending {

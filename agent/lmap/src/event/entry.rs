@@ -4,10 +4,10 @@ use super::Mark;
 use crate::control::{CalendarEvent, DAYS, Event, EventKind, MONTHS};
 use crate::names::digest64;
 use crate::{run, suppression};
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::{SECOND, Timestamp, Zone};
 use glimpse_model::timing::{Calendar, Past, Periodic, Timing, draw_spread};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Most missed times that are counted one by one.
 const COUNT_LIMIT: u32 = 100_000;
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) timing: Option<Timing>,
     pub(super) mark: Mark,
     pub(super) next: Option<Timestamp>,
-    pub(super) referrers: BTreeSet<String>,
+    pub(super) referrers: SortedSet<String>,
     /// Its occurrences that wait for their delay.
     pub(super) waiting: usize,
     /// What was due before this moment, a former process may have seen.
@@ -104,7 +104,9 @@ pub(super) fn digest(event: &Event) -> u64 {
     digest64(definition(event).as_bytes())
 }
 
-fn timing(event: &Event, zone: &Zone) -> Option<Timing> {
+/// When an event happens by the clock, without its delay; `None` of one that no clock foresees. Calendars that name no
+/// offset are read in `zone`.
+pub fn timing(event: &Event, zone: &Zone) -> Option<Timing> {
     match &event.kind {
         EventKind::Periodic {
             interval_s,
@@ -169,7 +171,7 @@ impl Entry {
             timing,
             mark,
             next: None,
-            referrers: BTreeSet::new(),
+            referrers: SortedSet::new(),
             waiting: 0,
             unsure: None,
         };

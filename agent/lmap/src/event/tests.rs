@@ -7,9 +7,9 @@ use super::*;
 use crate::bench::{at, control, lmap};
 use crate::control::Event;
 use crate::moment::Moment;
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::Zone;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// An agenda for one event that one schedule names.
 struct Watch {
@@ -33,8 +33,8 @@ impl Watch {
         };
         let mut agenda = Agenda::new(seed, zone, false, &now);
         agenda.open(true);
-        let names = BTreeMap::from([(event.name.clone(), BTreeSet::from(["s".to_owned()]))]);
-        agenda.configure(&[event], &names, None, &BTreeMap::new(), &now);
+        let names = SortedMap::from([(event.name.clone(), SortedSet::from(["s".to_owned()]))]);
+        agenda.configure(&[event], &names, None, &SortedMap::new(), &now);
         let mut watch = Self {
             agenda,
             now,
@@ -89,8 +89,8 @@ fn read(event: &Value) -> Event {
 }
 
 /// One schedule names each of these.
-fn named(events: &[Event]) -> BTreeMap<String, BTreeSet<String>> {
-    let referrer = || BTreeSet::from(["s".to_owned()]);
+fn named(events: &[Event]) -> SortedMap<String, SortedSet<String>> {
+    let referrer = || SortedSet::from(["s".to_owned()]);
     let events = events.iter();
     events
         .map(|event| (event.name.clone(), referrer()))
@@ -135,7 +135,7 @@ fn lmap_check_56_a_random_spread_is_uniform_with_both_ends_and_the_event_stays_n
     let short = json!({"name": "e", "random-spread": 1, "periodic": {"interval": 2, "start": "2026-12-01T00:00:00Z"}});
     let mut watch = Watch::new(&short, "2026-12-01T00:00:00Z", Zone::UTC);
     watch.until("2026-12-01T06:00:00Z");
-    let delays: BTreeSet<i64> = watch
+    let delays: SortedSet<i64> = watch
         .seen
         .iter()
         .map(|(seen, o)| seen.since(o.nominal))
@@ -225,7 +225,7 @@ fn lmap_trap_12_a_spread_longer_than_the_interval_loses_nothing() {
     let event = json!({"name": "e", "random-spread": 600, "periodic": {"interval": 10, "start": "2026-12-01T00:00:00Z", "end": "2026-12-01T00:16:30Z"}});
     let mut watch = Watch::new(&event, "2026-12-01T00:00:00Z", Zone::UTC);
     watch.until("2026-12-01T01:00:00Z");
-    let nominal: BTreeSet<String> = watch.nominal().into_iter().collect();
+    let nominal: SortedSet<String> = watch.nominal().into_iter().collect();
     assert_eq!(
         (watch.seen.len(), nominal.len(), watch.missed),
         (100, 100, 0)
@@ -243,7 +243,7 @@ fn lmap_trap_12a_agents_that_start_together_draw_apart() {
     let event = read(
         &json!({"name": "e", "random-spread": 3600, "one-off": {"time": "2026-12-01T00:00:01Z"}}),
     );
-    let times: BTreeSet<Timestamp> = (0..200)
+    let times: SortedSet<Timestamp> = (0..200)
         .map(|seed| {
             let mut watch = Watch::of(event.clone(), "2026-12-01T00:00:00Z", Zone::UTC, seed);
             watch.until("2026-12-01T02:00:00Z");
@@ -275,7 +275,7 @@ fn lmap_trap_23_the_delays_of_a_fleet_are_spread_evenly() {
         since: nominal,
         cursor: nominal,
         done: false,
-        served: BTreeSet::new(),
+        served: SortedSet::new(),
         waiting: Vec::new(),
     };
     let entry = Entry::new(read(&event), mark, &Zone::UTC);
@@ -342,7 +342,7 @@ fn an_event_that_nobody_named_has_missed_nothing() {
     };
     let mut agenda = Agenda::new(7, Zone::UTC, false, &now);
     agenda.open(true);
-    let none = BTreeMap::new();
+    let none = SortedMap::new();
     agenda.configure(&events, &none, None, &none_known(), &now);
     let mut pass = |agenda: &mut Agenda, seconds: i64| {
         let mut all = Happened::default();
@@ -372,8 +372,8 @@ fn an_event_that_nobody_named_has_missed_nothing() {
     }
 }
 
-fn none_known() -> BTreeMap<String, Mark> {
-    BTreeMap::new()
+fn none_known() -> SortedMap<String, Mark> {
+    SortedMap::new()
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn however_many_events_there_are_the_queue_is_bounded_and_guards_find_a_place() 
     agenda.open(true);
     agenda.configure(&events, &named(&events), Some(90), &none_known(), &now);
     let (mut missed, mut seen) = (0, 0);
-    let mut names = BTreeSet::new();
+    let mut names = SortedSet::new();
     for _ in 0..200 {
         now.wall = now.wall.plus_micros(SECOND);
         now.steady_us += SECOND;
@@ -447,7 +447,7 @@ fn a_controller_that_comes_and_goes_is_lost_and_found_once_a_minute_at_most() {
     let mut agenda = Agenda::new(7, Zone::UTC, false, &now);
     agenda.open(true);
     agenda.configure(&events, &named(&events), Some(1), &none_known(), &now);
-    let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let mut times: SortedMap<String, Vec<i64>> = SortedMap::new();
     for second in 1..=600 {
         now.wall = now.wall.plus_micros(SECOND);
         now.steady_us += SECOND;

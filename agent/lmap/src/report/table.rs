@@ -5,8 +5,8 @@
 //! whether or not a run has them; all others follow by name. So nothing is lost, and equal runs have equal tables.
 
 use glimpse_model::record::Record;
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// One table: every row has a value for every column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +129,8 @@ pub fn tables(record: &Record) -> Vec<Table> {
     let layout = LAYOUTS
         .iter()
         .find(|layout| Some(layout.method) == record.method.as_deref());
-    let mut single = BTreeMap::new();
-    let mut lists: BTreeMap<&str, &[Value]> = BTreeMap::new();
+    let mut single = SortedMap::new();
+    let mut lists: SortedMap<&str, &[Value]> = SortedMap::new();
     for (name, value) in &record.probe_result {
         match value {
             Value::Array(items) => drop(lists.insert(name, items)),
@@ -155,11 +155,11 @@ pub fn tables(record: &Record) -> Vec<Table> {
         let known = layout
             .and_then(|layout| layout.lists.iter().find(|(list, _)| *list == name))
             .map_or(&[][..], |(_, columns)| columns);
-        let rows: Vec<BTreeMap<String, String>> = items
+        let rows: Vec<SortedMap<String, String>> = items
             .iter()
             .map(|item| match item {
                 Value::Object(entry) => flat(entry),
-                other => BTreeMap::from([(name.to_owned(), text(other))]),
+                other => SortedMap::from([(name.to_owned(), text(other))]),
             })
             .collect();
         if !rows.is_empty() {
@@ -169,9 +169,9 @@ pub fn tables(record: &Record) -> Vec<Table> {
     tables
 }
 
-fn table(known: &[&str], entries: &[BTreeMap<String, String>]) -> Table {
+fn table(known: &[&str], entries: &[SortedMap<String, String>]) -> Table {
     let mut columns: Vec<String> = known.iter().map(|&column| column.to_owned()).collect();
-    let others: BTreeSet<&String> = entries.iter().flat_map(BTreeMap::keys).collect();
+    let others: SortedSet<&String> = entries.iter().flat_map(SortedMap::keys).collect();
     for other in others {
         if !known.contains(&other.as_str()) {
             columns.push(other.clone());
@@ -189,15 +189,15 @@ fn table(known: &[&str], entries: &[BTreeMap<String, String>]) -> Table {
     Table { columns, rows }
 }
 
-fn flat(entry: &Map<String, Value>) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
+fn flat(entry: &Map<String, Value>) -> SortedMap<String, String> {
+    let mut out = SortedMap::new();
     for (name, value) in entry {
         flatten(name, value, &mut out);
     }
     out
 }
 
-fn flatten(name: &str, value: &Value, out: &mut BTreeMap<String, String>) {
+fn flatten(name: &str, value: &Value, out: &mut SortedMap<String, String>) {
     match value {
         Value::Object(inner) => {
             for (inner_name, value) in inner {

@@ -1,7 +1,7 @@
 //! What is counted of schedules and actions. Counters wrap and are never reset.
 
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::Timestamp;
-use std::collections::BTreeMap;
 
 /// Of a schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ScheduleCounters {
     /// When the last run started.
     pub last_invocation: Option<Timestamp>,
     /// Of its actions.
-    pub actions: BTreeMap<String, ActionCounters>,
+    pub actions: SortedMap<String, ActionCounters>,
 }
 
 /// Of an action.

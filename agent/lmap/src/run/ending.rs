@@ -7,13 +7,13 @@ use crate::moment::Moment;
 use crate::notice::Skipped;
 use crate::output::{Conflict, status_of};
 use glimpse_model::record::{SkipReason, Status};
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::Timestamp;
-use std::collections::BTreeSet;
 
 /// How an action ended, as its result says it.
 pub(super) struct Conclusion {
     status: i32,
-    conflicts: BTreeSet<Conflict>,
+    conflicts: SortedSet<Conflict>,
     /// What it yielded is thrown away.
     discard: bool,
 }

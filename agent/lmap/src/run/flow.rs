@@ -19,7 +19,7 @@ use crate::output::{Conflict, Output, Place};
 use crate::resolve::{Resolved, is_secret, resolve};
 use glimpse_model::id::ResultId;
 use glimpse_model::record::Record;
-use std::collections::BTreeSet;
+use glimpse_model::sorted::SortedSet;
 use std::sync::Arc;
 
 impl Running {
@@ -64,7 +64,7 @@ impl Machine {
         at: usize,
         record: Record,
         status: i32,
-        conflicts: BTreeSet<Conflict>,
+        conflicts: SortedSet<Conflict>,
     ) {
         let Some(run) = self.runs.get(&serial) else {
             return;
@@ -200,7 +200,7 @@ impl Machine {
         if self.storage.waits(output.record.id) {
             self.storage.add(output, self.block, [place.clone()]);
         } else {
-            self.keep(output, BTreeSet::from([place.clone()]));
+            self.keep(output, SortedSet::from([place.clone()]));
         }
     }
 }
@@ -210,7 +210,7 @@ fn make_output(
     at: usize,
     mut record: Record,
     status: i32,
-    conflicts: BTreeSet<Conflict>,
+    conflicts: SortedSet<Conflict>,
 ) -> Output {
     let act = &run.acts[at];
     record.start_time = record.start_time.or(act.began);
@@ -239,7 +239,7 @@ fn make_output(
         act.functions.clone()
     };
     // They are keys of a list in reports.
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     functions.retain(|uri| seen.insert(uri.clone()));
     Output {
         record,

@@ -7,7 +7,7 @@ use crate::outbox::Answer;
 use crate::output::{Output, Place};
 use crate::resolve::{Resolved, resolve};
 use glimpse_model::record::Status;
-use std::collections::BTreeSet;
+use glimpse_model::sorted::SortedSet;
 use std::sync::Arc;
 
 fn outbox_of(schedule: &str, action: &str) -> Place {
@@ -28,7 +28,7 @@ impl Machine {
             let looped = act.looped
                 && (run.used.contains(&output.record.id)
                     || run.acts[at + 1..].iter().any(Act::has_run));
-            let mut places = BTreeSet::new();
+            let mut places = SortedSet::new();
             for destination in &act.action.destinations {
                 if looped && *destination == run.schedule.name {
                     continue;

@@ -4,8 +4,8 @@ use super::counters::increment;
 use super::{Busy, Machine, Who};
 use crate::output::Conflict;
 use glimpse_model::id::{InstructionId, TaskId};
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::Timestamp;
-use std::collections::BTreeSet;
 
 /// A task of an instruction and its planned time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Machine {
 
     /// Somebody begins, and meets all who are busy.
     pub(super) fn meet(&mut self, who: Who, me: Conflict) {
-        let mut met = BTreeSet::new();
+        let mut met = SortedSet::new();
         for other in self.busy.values_mut() {
             other.met.insert(me.clone());
             met.insert(other.me.clone());

@@ -6,8 +6,8 @@ use crate::event::Agenda;
 use crate::outbox::Outbox;
 use crate::resolve::{Method, resolve};
 use crate::suppression::Suppressions;
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::Timestamp;
-use std::collections::BTreeMap;
 
 impl Machine {
     pub(crate) fn agenda(&self) -> &Agenda {
@@ -37,7 +37,7 @@ impl Machine {
         self.json.get(instruction)
     }
 
-    pub(crate) fn all_json_counters(&self) -> &BTreeMap<String, ScheduleCounters> {
+    pub(crate) fn all_json_counters(&self) -> &SortedMap<String, ScheduleCounters> {
         &self.json
     }
 

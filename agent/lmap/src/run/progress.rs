@@ -9,8 +9,8 @@ use crate::notice::Skipped;
 use crate::output::{Conflict, Output};
 use crate::resolve::{Resolved, Unresolved, is_report};
 use glimpse_model::record::{Record, SkipReason, Status};
+use glimpse_model::sorted::SortedSet;
 use glimpse_model::time::{SECOND, Timestamp};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Said where results find no room.
@@ -108,7 +108,7 @@ impl Machine {
             failed: false,
             denied: false,
             taken,
-            used: BTreeSet::new(),
+            used: SortedSet::new(),
             crowded: Vec::new(),
             acts,
         }

@@ -4,21 +4,21 @@ use super::{Machine, Step};
 use crate::notice::Notice;
 use crate::output::{Output, Place};
 use glimpse_model::id::ResultId;
-use std::collections::{BTreeMap, BTreeSet};
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use std::sync::Arc;
 
 #[derive(Debug)]
 struct Waiting {
-    places: BTreeSet<Place>,
+    places: SortedSet<Place>,
     bytes: u64,
 }
 
 /// Results that wait, each counted once, and those of runs under way, which may come to wait.
 #[derive(Debug, Default)]
 pub(super) struct Storage {
-    waiting: BTreeMap<ResultId, Waiting>,
+    waiting: SortedMap<ResultId, Waiting>,
     waiting_bytes: u64,
-    coming: BTreeMap<ResultId, u64>,
+    coming: SortedMap<ResultId, u64>,
     coming_bytes: u64,
     dropped: u32,
 }
@@ -70,7 +70,7 @@ impl Storage {
         let id = output.record.id;
         let known = self.coming.get(&id).copied();
         self.give_back(id);
-        let places: BTreeSet<Place> = places.into_iter().collect();
+        let places: SortedSet<Place> = places.into_iter().collect();
         let bytes = &mut self.waiting_bytes;
         let mut new = false;
         let waiting = self.waiting.entry(id).or_insert_with(|| {
@@ -79,7 +79,7 @@ impl Storage {
             let size = known.unwrap_or_else(|| output.storage(&places, block));
             *bytes = bytes.saturating_add(size);
             Waiting {
-                places: BTreeSet::new(),
+                places: SortedSet::new(),
                 bytes: size,
             }
         });
@@ -103,7 +103,7 @@ impl Storage {
 
     /// What these take, each counted once.
     pub(super) fn sum<'a>(&self, outputs: impl Iterator<Item = &'a Arc<Output>>) -> u64 {
-        let ids: BTreeSet<ResultId> = outputs.map(|output| output.record.id).collect();
+        let ids: SortedSet<ResultId> = outputs.map(|output| output.record.id).collect();
         let waiting = ids.iter().filter_map(|id| self.waiting.get(id));
         waiting.map(|waiting| waiting.bytes).sum()
     }
@@ -121,7 +121,7 @@ impl Machine {
     }
 
     /// Notes that a result waits at more places, and has it stored.
-    pub(super) fn keep(&mut self, output: &Arc<Output>, places: BTreeSet<Place>) {
+    pub(super) fn keep(&mut self, output: &Arc<Output>, places: SortedSet<Place>) {
         if places.is_empty() {
             return;
         }

@@ -7,8 +7,8 @@ use crate::moment::Moment;
 use crate::notice::{Notice, Skipped};
 use crate::outbox::Outbox;
 use glimpse_model::record::SkipReason;
+use glimpse_model::sorted::SortedMap;
 use glimpse_model::time::Timestamp;
-use std::collections::BTreeMap;
 
 impl Machine {
     /// When to call [`Machine::tick`] next, unless the clock is set; `None` while nothing is planned.
@@ -137,7 +137,7 @@ impl Machine {
 
     /// Tells the states that have changed.
     fn tell(&mut self) {
-        let mut states = BTreeMap::new();
+        let mut states = SortedMap::new();
         for schedule in &self.control.schedules {
             let state = self.schedule_state(schedule).as_str();
             states.insert((false, schedule.name.clone()), state);

@@ -15,13 +15,13 @@ use crate::resolve::Method;
 use crate::state::snapshot::Snapshot;
 use crate::suppression::{self, Suppressions};
 use glimpse_model::record::SkipReason;
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use glimpse_model::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Who names each event.
-fn referrers(control: &Control) -> BTreeMap<String, BTreeSet<String>> {
-    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn referrers(control: &Control) -> SortedMap<String, SortedSet<String>> {
+    let mut all: SortedMap<String, SortedSet<String>> = SortedMap::new();
     let mut note = |event: &str, referrer: String| {
         all.entry(event.to_owned()).or_default().insert(referrer);
     };
@@ -63,17 +63,17 @@ impl Machine {
             control: Arc::default(),
             agenda,
             suppressions: Suppressions::default(),
-            live: BTreeMap::new(),
+            live: SortedMap::new(),
             json: snapshot.json,
-            json_slots: BTreeMap::new(),
-            runs: BTreeMap::new(),
+            json_slots: SortedMap::new(),
+            runs: SortedMap::new(),
             last_run: 0,
             last_act: 0,
-            busy: BTreeMap::new(),
-            outboxes: BTreeMap::new(),
+            busy: SortedMap::new(),
+            outboxes: SortedMap::new(),
             storage: Storage::default(),
             steps: Vec::new(),
-            told: BTreeMap::new(),
+            told: SortedMap::new(),
             started: now.wall,
             contact: None,
         };
@@ -112,13 +112,13 @@ impl Machine {
     pub fn configure(&mut self, control: Control, now: &Moment) {
         let names = referrers(&control);
         let timeout = control.agent.controller_timeout_s;
-        let none = BTreeMap::new();
+        let none = SortedMap::new();
         self.agenda
             .configure(&control.events, &names, timeout, &none, now);
         let (before, agenda) = (&self.control, &self.agenda);
         self.suppressions.configure(
             &control.suppressions,
-            &BTreeMap::new(),
+            &SortedMap::new(),
             |event| before.event(event) != control.event(event),
             |event| agenda.is_over(event, now),
         );

@@ -4,9 +4,9 @@
 use crate::event::{Delayed, EVENT_LIMIT, Mark};
 use crate::run::{ActionCounters, Completion, Machine, ScheduleCounters};
 use crate::suppression::Held;
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use glimpse_model::time::Timestamp;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the document.
 const VERSION: u64 = 1;
@@ -25,15 +25,15 @@ pub struct Snapshot {
     /// The controller was lost.
     pub lost: bool,
     /// Of events.
-    pub marks: BTreeMap<String, Mark>,
+    pub marks: SortedMap<String, Mark>,
     /// Of suppressions.
-    pub held: BTreeMap<String, Held>,
+    pub held: SortedMap<String, Held>,
     /// Suppressions that come and go with events that repeat. Only [`Snapshot::is_urgent_after`] asks; the document has none.
-    pub passing: BTreeSet<String>,
+    pub passing: SortedSet<String>,
     /// Counters of schedules.
-    pub schedules: BTreeMap<String, ScheduleCounters>,
+    pub schedules: SortedMap<String, ScheduleCounters>,
     /// Counters of instructions of the JSON door.
-    pub json: BTreeMap<String, ScheduleCounters>,
+    pub json: SortedMap<String, ScheduleCounters>,
 }
 
 /// A document that is not a snapshot. The agent starts anew.
@@ -75,7 +75,7 @@ impl Snapshot {
     /// Everything else may wait for the hour, for flash wears by writing: counters, whether the controller is lost, and suppressions that
     /// come and go by themselves, of which each later process learns with their next event.
     pub fn is_urgent_after(&self, other: &Self) -> bool {
-        let done = |marks: &BTreeMap<String, Mark>| -> Vec<(String, u64, usize, Option<usize>)> {
+        let done = |marks: &SortedMap<String, Mark>| -> Vec<(String, u64, usize, Option<usize>)> {
             let marks = marks.iter();
             let of = |(name, mark): (&String, &Mark)| {
                 let waiting = mark.done.then_some(mark.waiting.len());
@@ -83,7 +83,7 @@ impl Snapshot {
             };
             marks.map(of).collect()
         };
-        let lasting = |held: &BTreeMap<String, Held>| -> Vec<(String, Held)> {
+        let lasting = |held: &SortedMap<String, Held>| -> Vec<(String, Held)> {
             let lasting = held
                 .iter()
                 .filter(|(name, _)| !self.passing.contains(*name));
@@ -100,14 +100,14 @@ impl Snapshot {
         if whole.len() <= MAX_BYTES {
             return whole;
         }
-        let none = BTreeMap::new();
+        let none = SortedMap::new();
         self.write(&none, &none)
     }
 
     fn write(
         &self,
-        schedules: &BTreeMap<String, ScheduleCounters>,
-        json: &BTreeMap<String, ScheduleCounters>,
+        schedules: &SortedMap<String, ScheduleCounters>,
+        json: &SortedMap<String, ScheduleCounters>,
     ) -> Vec<u8> {
         let marks: Map<String, Value> = self
             .marks
@@ -134,7 +134,7 @@ impl Snapshot {
                 )
             })
             .collect();
-        let counters = |all: &BTreeMap<String, ScheduleCounters>| -> Value {
+        let counters = |all: &SortedMap<String, ScheduleCounters>| -> Value {
             let all = all.iter();
             Value::Object(
                 all.map(|(name, of)| (name.clone(), put_schedule(of)))
@@ -300,7 +300,7 @@ fn read_schedule(value: &Value) -> Result<ScheduleCounters, Damaged> {
         overlaps: counter(&value[2])?,
         failures: counter(&value[3])?,
         last_invocation: time(&value[4])?,
-        actions: BTreeMap::new(),
+        actions: SortedMap::new(),
     };
     for (name, value) in object(&value[5])? {
         of.actions.insert(name.clone(), read_action(value)?);

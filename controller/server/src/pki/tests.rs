@@ -310,6 +310,7 @@ fn token_holder_who_asks_for_the_controllers_name_or_ca_rights_gets_its_own_id_a
             not_before: NOW - 900,
             not_after: NOW + 90 * DAY_S,
             sha256: issued.certificate.sha256,
+            key: key.public_key_raw().into(),
         }
     );
 }

@@ -87,6 +87,7 @@ fn documents(
                 execution: Execution::Parallel,
                 precondition: Precondition::default(),
                 lan: false,
+                purpose: None,
             };
             serde_json::to_string(&instruction).ok()
         })

@@ -29,6 +29,7 @@ fn read(row: &SqliteRow) -> Result<Agent, Error> {
             not_after: Timestamp::from_micros(row.try_get("not_after_us")?),
         },
         revoked: time("revoked_us")?,
+        forgotten: time("forgotten_us")?,
     })
 }
 

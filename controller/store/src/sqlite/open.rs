@@ -110,6 +110,10 @@ pub(super) fn migrations() -> Migrator {
             "restconf",
             include_str!("../../migrations/sqlite/0003_restconf.sql"),
         ),
+        (
+            "forgotten",
+            include_str!("../../migrations/sqlite/0004_forgotten.sql"),
+        ),
     ];
     let migrations = (1..).zip(steps).map(|(version, (name, sql))| {
         Migration::new(

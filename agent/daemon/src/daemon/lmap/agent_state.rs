@@ -2,21 +2,27 @@
 
 use super::Daemon;
 use crate::clock;
+use crate::daemon::listing::monthly;
 use crate::guard::accounts::Purse;
+use crate::local::uci::system_zone;
 use crate::restconf::doors::Standing;
 use crate::spooler::SpoolState;
 use crate::uplink::Contact;
+use glimpse_lmap::event::timing;
 use glimpse_lmap::function::REPORT_PROGRAM;
+use glimpse_lmap::names;
 use glimpse_lmap::resolve::{Resolved, resolve};
 use glimpse_lmap::shown::Shown;
 use glimpse_lmap::state::About;
-use glimpse_model::time::Timestamp;
+use glimpse_model::instruction::Task;
+use glimpse_model::time::{Timestamp, Zone};
 use glimpse_restconf::cert_to_name::{Entry, Map};
 use glimpse_yang::draft::Draft;
 use glimpse_yang::schema::NodeId;
 use glimpse_yang::{Error, Tree};
 use jiff::civil::date;
 use serde_json::{Value, json};
+use std::path::Path;
 
 fn put_time(d: &mut Draft, leaf: &str, at: Option<Timestamp>) -> Result<(), Error> {
     d.maybe(leaf, at.map(|at| at.to_string()).as_deref())?;
@@ -102,23 +108,53 @@ impl Daemon {
         let control = lmap.machine.control();
         let methods = super::methods(&lmap.registry);
         let channels = super::collectors(&self.settings);
+        let zone = Zone::of(system_zone(Path::new("/")));
         control
             .schedules
             .iter()
-            .map(|schedule| {
+            .filter_map(|schedule| {
+                let id = names::instruction_id(&schedule.name)?;
                 let next = view
                     .as_ref()
                     .and_then(|view| view.entry("schedule", &[schedule.name.as_str()]))
                     .and_then(|view| view.leaf("glimpse-agent:next-start"));
+                let mut tasks = Vec::new();
                 let does = schedule.actions.iter().map(|action| {
                     match resolve(control.task(&action.task), action, &methods, &channels) {
-                        Ok(Resolved::Measure { method, .. }) => method,
+                        Ok(Resolved::Measure {
+                            method, options, ..
+                        }) => {
+                            tasks.extend(names::task_id(&action.name).map(|id| Task {
+                                id,
+                                method: method.clone(),
+                                options,
+                            }));
+                            method
+                        }
                         Ok(Resolved::Report { .. }) => REPORT_PROGRAM.to_owned(),
                         Err(_) => clean(&action.task),
                     }
                 });
                 let does: Vec<String> = does.collect();
-                json!({"id": clean(&schedule.name), "door": "lmap", "methods": does, "next": next})
+                let (targets, worst) = self.cost(&tasks);
+                let event = control.event(&schedule.start);
+                let timing = event.and_then(|event| timing(event, &zone));
+                let measures: Vec<&str> = tasks.iter().map(|task| task.method.as_str()).collect();
+                Some(json!({
+                    "id": id,
+                    "own": false,
+                    "title": clean(&schedule.name),
+                    "asked_by": {"door": "lmap", "name": self.settings.controller.url},
+                    "purpose": null,
+                    "methods": does,
+                    "targets": targets,
+                    "timing": timing,
+                    "enabled": true,
+                    "paused": self.guard.rules().is_paused(&id),
+                    "forbidden": self.forbids(&measures),
+                    "next": next,
+                    "monthly_bytes": timing.as_ref().map(|timing| monthly(timing, worst)),
+                }))
             })
             .collect()
     }

@@ -120,6 +120,7 @@ impl Daemon {
             execution: Execution::Parallel,
             precondition: start.precondition,
             lan: start.lan,
+            purpose: None,
         };
         let moment = self.lmap.moment(now);
         if let Some((status, words)) = self.cannot_run(&task) {

@@ -202,7 +202,7 @@ async fn a_schedule_is_triggered_by_its_name() {
         .iter()
         .map(|s| &s["id"])
         .collect();
-    assert_eq!(ids, ["J", "S"]);
+    assert_eq!(ids, ["J", "lmap:S"]);
     let status = bench
         .daemon
         .answer(crate::local::service::Request::Status)
@@ -473,7 +473,7 @@ async fn events_that_happen_once_one_after_the_other_do_not_wear_the_device() {
             since: now,
             cursor: now,
             done: true,
-            served: std::collections::BTreeSet::new(),
+            served: glimpse_model::sorted::SortedSet::default(),
             waiting: Vec::new(),
         };
         lmap.written.marks.insert("E".to_owned(), mark);

@@ -57,3 +57,17 @@ pub(super) fn write(dir: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     written.map_err(failed)
 }
+
+pub(super) fn remove(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(NAME);
+    // A half-written one is there only after a crash.
+    let _ = std::fs::remove_file(dir.join(NEW_NAME));
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::Io {
+            action: "remove",
+            path,
+            source: e,
+        }),
+        _ => Ok(()),
+    }
+}

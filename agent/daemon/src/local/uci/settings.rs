@@ -5,17 +5,21 @@ mod tests;
 
 use std::path::PathBuf;
 
+use glimpse_model::id::InstructionId;
 use log::LevelFilter;
 
 use super::channel::{self, Channel};
+use super::diagnose::Diagnose;
 use super::host::{controller_url, is_host_name};
 use super::plugins::Plugins;
 use super::quiet::{QuietHours, QuietZone};
 use super::responder::Responder;
 use super::restconf::Restconf;
+use super::schedule::{self, Schedule};
 use super::syntax::{self, Section};
 use super::value::Reader;
 use super::{Error, Warning};
+use crate::local::ubus::Place;
 use crate::spool::Sync;
 
 /// All settings of an agent.
@@ -41,8 +45,12 @@ pub struct Settings {
     pub responder: Responder,
     /// `config restconf`.
     pub restconf: Restconf,
+    /// `config diagnose`.
+    pub diagnose: Diagnose,
     /// `config channel 'NAME'`, in their order; at most 16.
     pub channels: Vec<Channel>,
+    /// `config schedule 'NAME'`, in their order; at most 32.
+    pub schedules: Vec<Schedule>,
 }
 
 /// Who may instruct this agent.
@@ -80,6 +88,8 @@ pub struct Limits {
     pub quiet_zone: QuietZone,
     /// `forbidden_methods`: methods that never run for others.
     pub forbidden_methods: Vec<String>,
+    /// `paused`: instructions that rest until the household lets them go on, at most 256.
+    pub paused: Vec<String>,
     /// `lan`: instructions that ask for it may measure hosts of the home (off).
     pub lan: bool,
     /// `bulk_targets`: hosts to which bulk transfers may go without their opting in.
@@ -124,6 +134,13 @@ pub struct Storage {
 pub struct Local {
     /// `socket`: the control socket (`/var/run/glimpse/agent.sock`).
     pub socket: PathBuf,
+    /// `ubus`: the socket of the system bus, or `off`; where OpenWrt has it unless it is given.
+    pub ubus: Place,
+    /// `clock_mark`: a file that stands once the system has set its clock, on machines that boot without knowing the
+    /// time; until then, or until `clock_wait` has passed, the clock is not believed.
+    pub clock_mark: Option<PathBuf>,
+    /// `clock_wait`: seconds for which the mark is waited for (900).
+    pub clock_wait_s: u32,
 }
 
 /// What is logged.
@@ -160,6 +177,7 @@ impl Default for Limits {
             quiet_hours: Vec::new(),
             quiet_zone: QuietZone::System,
             forbidden_methods: Vec::new(),
+            paused: Vec::new(),
             lan: false,
             bulk_targets: Vec::new(),
             parallel: 4,
@@ -190,6 +208,9 @@ impl Default for Local {
     fn default() -> Self {
         Self {
             socket: "/var/run/glimpse/agent.sock".into(),
+            ubus: Place::Usual,
+            clock_mark: None,
+            clock_wait_s: 900,
         }
     }
 }
@@ -221,17 +242,39 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
             "local" => {
                 settings.local = Local {
                     socket: path(&reader, "socket", Local::default().socket)?,
+                    ubus: reader
+                        .parsed("ubus", "off, or an absolute path", Place::parse)?
+                        .unwrap_or_default(),
+                    clock_mark: reader.path("clock_mark")?,
+                    clock_wait_s: u32::try_from(reader.number(
+                        "clock_wait",
+                        "seconds",
+                        0..=86_400,
+                        900,
+                    )?)
+                    .unwrap_or(900),
                 }
             }
             "log" => settings.log = log(&reader)?,
             "plugins" => settings.plugins = Plugins::read(&reader)?,
             "responder" => settings.responder = Responder::read(&reader)?,
             "restconf" => settings.restconf = Restconf::read(&reader)?,
+            "diagnose" => settings.diagnose = Diagnose::read(&reader)?,
             "channel" => {
                 let channel = Channel::read(&reader)?;
                 if settings.channels.len() < channel::MOST {
                     settings.channels.push(channel);
                 }
+                warnings.extend(reader.unknown());
+                continue;
+            }
+            "schedule" => {
+                let schedule = Schedule::read(&reader)?;
+                if settings.schedules.len() >= schedule::MOST {
+                    let reason = format!("must be at most {} schedules", schedule::MOST);
+                    return Err(reader.refuse("name", &schedule.name, &reason));
+                }
+                settings.schedules.push(schedule);
                 warnings.extend(reader.unknown());
                 continue;
             }
@@ -253,6 +296,32 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
         warnings.extend(reader.unknown());
     }
     Ok((settings, warnings))
+}
+
+/// What of a faulty file says where things are: the places of state, storage, socket and log, as far as each section can be
+/// read. All else has its default: above all, nothing is measured for others.
+pub fn places(bytes: &[u8]) -> Settings {
+    let mut settings = Settings::default();
+    for section in syntax::parse(bytes).unwrap_or_default() {
+        let reader = Reader::new(&section);
+        match section.kind.as_str() {
+            "controller" => {
+                let default = Controller::default().state_dir;
+                settings.controller.state_dir =
+                    path(&reader, "state_dir", default.clone()).unwrap_or(default);
+            }
+            "storage" => settings.storage = storage(&reader).unwrap_or_default(),
+            "local" => {
+                let default = Local::default().socket;
+                settings.local.socket = path(&reader, "socket", default.clone()).unwrap_or(default);
+                let bus = reader.parsed("ubus", "off, or an absolute path", Place::parse);
+                settings.local.ubus = bus.ok().flatten().unwrap_or_default();
+            }
+            "log" => settings.log = log(&reader).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    settings
 }
 
 /// Of two `limits` the laxer must not win by standing last.
@@ -314,6 +383,7 @@ fn limits(reader: &Reader<'_>) -> Result<Limits, Error> {
             )?
             .unwrap_or_default(),
         forbidden_methods: reader.list("forbidden_methods", "the name of a method", word)?,
+        paused: paused(reader)?,
         lan: reader.flag("lan", default.lan)?,
         bulk_targets: reader.list("bulk_targets", "a host name or address", target)?,
         parallel: count(reader, "parallel", "measurements", 16, default.parallel)?,
@@ -357,6 +427,16 @@ fn limits(reader: &Reader<'_>) -> Result<Limits, Error> {
             .try_into()
             .unwrap_or(default.cpu_load),
     })
+}
+
+fn paused(reader: &Reader<'_>) -> Result<Vec<String>, Error> {
+    const MOST: usize = 256;
+    let id = |text: &str| InstructionId::new(text).ok().map(|_| text.to_owned());
+    let paused = reader.list("paused", "the id of an instruction", id)?;
+    match paused.get(MOST) {
+        Some(excess) => Err(reader.refuse("paused", excess, "must be at most 256 instructions")),
+        None => Ok(paused),
+    }
 }
 
 fn storage(reader: &Reader<'_>) -> Result<Storage, Error> {
@@ -411,6 +491,6 @@ fn count(
     Ok(u16::try_from(value).unwrap_or(most))
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }

@@ -76,6 +76,24 @@ impl<'a> Reader<'a> {
         values.iter().map(read).collect()
     }
 
+    /// All values of a list, in which one `option` is one value, spaces and all.
+    pub(super) fn whole_list<T>(
+        &self,
+        name: &'static str,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let values = match self.find(name).map(|option| &option.value) {
+            None => &[][..],
+            Some(Value::One(value)) => std::slice::from_ref(value),
+            Some(Value::List(values)) => values.as_slice(),
+        };
+        let read = |text: &String| {
+            parse(text).ok_or_else(|| self.refuse(name, text, &format!("must be {wanted}")))
+        };
+        values.iter().map(read).collect()
+    }
+
     /// A yes or no, in the words UCI accepts.
     pub(super) fn flag(&self, name: &'static str, default: bool) -> Result<bool, Error> {
         let value = self.parsed(
@@ -144,6 +162,15 @@ impl<'a> Reader<'a> {
             .find(|option| option.name == name)
     }
 
+    /// By what people find the section: of those of which there are many, the name stands beside the type.
+    fn shown(&self) -> String {
+        let kind = &self.section.kind;
+        match &self.section.name {
+            Some(name) if kind == "schedule" => format!("{kind} '{name}'"),
+            _ => kind.clone(),
+        }
+    }
+
     /// What is wrong with an option, or with the section where the option is not there.
     pub(super) fn refuse(&self, name: &str, value: &str, reason: &str) -> Error {
         let line = self
@@ -153,7 +180,7 @@ impl<'a> Reader<'a> {
             .find(|option| option.name == name)
             .map_or(self.section.line, |option| option.line);
         Error::Value {
-            section: self.section.kind.clone(),
+            section: self.shown(),
             option: name.to_owned(),
             value: value
                 .chars()

@@ -3,11 +3,11 @@
 use super::reporting::{answer, forgotten, later, never};
 use super::*;
 use crate::outbox::Answer;
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 
 /// Bytes and number of the files that the steps leave behind.
 fn stored(bench: &Bench) -> (usize, u64) {
-    let mut files = BTreeMap::new();
+    let mut files = SortedMap::new();
     for (_, step) in &bench.log {
         match step {
             Step::Keep(output, places) => {
