@@ -83,6 +83,12 @@ export async function looks(browser, report) {
 
 export async function german(browser, report, english) {
 	const page = await enter(browser, { language: 'de', width: 375 });
+	await open(page, 'overview');
+	if (real && await page.evaluate(() => document.documentElement.lang) != 'de') {
+		/* Its packages of German texts are not installed. */
+		all.forEach(name => report.skip(`${name} speaks German`));
+		return page.context().close();
+	}
 	for (const name of all) {
 		untranslated.clear();
 		await report.check(`${name} speaks German`, async () => {
@@ -95,7 +101,7 @@ export async function german(browser, report, english) {
 			await page.screenshot({ path: join(pictures, `${name}-375-german.png`), fullPage: true });
 		});
 	}
-	await page.context().close();
+	return page.context().close();
 }
 
 /* The controls by which a page changes the router or sends packets. */
@@ -124,7 +130,7 @@ export async function readers(browser, report) {
 				must(states.length || label == 'Save & Apply' || label == 'Save', `no button "${label}"`);
 				must(states.every(state => state), `"${label}" can be pressed`);
 			}
-			must((await words(page)).includes('may look'), 'it does not say why');
+			must(/may (only )?look/.test(await words(page)), 'it does not say why');
 		});
 	await report.check('a reader is refused by the router itself', async () => {
 		for (const [ object, method, args ] of [ [ 'glimpse', 'run', { method: 'ping', options: {} } ], [ 'glimpse', 'erase', { confirm: 'erase' } ],

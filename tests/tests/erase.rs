@@ -1,8 +1,9 @@
 //! A household erases its agent: nothing of it is left here, and the controller forgets it, now or when it can be reached.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use glimpse_tests::{Agent, Controller, eventually};
+use glimpse_tests::{Agent, Controller, eventually, pause};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,6 +118,58 @@ fn a_controller_that_is_away_is_asked_later() {
 }
 
 #[test]
+fn a_stranger_on_the_way_ends_nothing() {
+    let (mut controller, mut agent) = at_work();
+    let port = controller.agent_port();
+    controller.kill();
+    // Says what a controller says that has revoked the certificate, without having proved to be one.
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    assert_eq!(erase(&agent)["pending"], true);
+    let mut calls = 0;
+    eventually("the agent has called twice", LONG, || {
+        if let Ok((mut stream, _)) = stranger.accept() {
+            stream.set_nonblocking(false).unwrap();
+            let mut hello = [0; 512];
+            let _ = stream.read(&mut hello);
+            stream.write_all(b"\x15\x03\x03\x00\x02\x02\x2c").unwrap();
+            calls += 1;
+        }
+        (calls >= 2).then_some(())
+    });
+    drop(stranger);
+    let kept = files(agent.dir());
+    assert!(
+        kept.iter()
+            .any(|file| file.contains("forgetting-0/key.pem")),
+        "{kept:?}"
+    );
+    controller.serve_on(port);
+    eventually("the controller forgets", LONG, || {
+        agents(&controller)[0]["forgotten"]
+            .is_string()
+            .then_some(())
+    });
+    assert_eq!(agent.stop(), Some(0), "{}", agent.log());
+}
+
+#[test]
+fn an_agent_that_was_shut_out_says_that_nothing_is_known() {
+    let (controller, mut agent) = at_work();
+    agent.kill();
+    let id = agents(&controller)[0]["id"].as_str().unwrap().to_owned();
+    controller.ask(&["agent", "revoke", &id, "--json"]).unwrap();
+    // It holds within a second.
+    pause(Duration::from_secs(2));
+    let answer = erase(&agent);
+    assert_eq!(answer, json!({"forgotten": false, "pending": false}));
+    assert_eq!(agents(&controller)[0]["forgotten"], Value::Null);
+    let answer = controller.ask(&["agent", "forget", &id, "--json"]).unwrap();
+    assert!(answer["deleted"].as_u64().unwrap() > 0, "{answer}");
+    assert!(controller.results().is_empty());
+}
+
+#[test]
 fn without_a_daemon_it_is_done_at_once() {
     let (controller, mut agent) = at_work();
     agent.kill();
@@ -127,7 +180,8 @@ fn without_a_daemon_it_is_done_at_once() {
     assert!(
         !left
             .iter()
-            .any(|file| file.ends_with(".pem") || file.ends_with(".seg")),
+            .filter_map(|file| Path::new(file).extension())
+            .any(|end| end == "pem" || end == "seg"),
         "{left:?}"
     );
 }

@@ -5,6 +5,8 @@
 
 #[path = "luci_words/catalogue.rs"]
 mod catalogue;
+#[path = "../xtask/src/package/minify.rs"]
+mod minify;
 #[path = "luci_words/script.rs"]
 mod script;
 
@@ -16,16 +18,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Bytes of the installed application.
+/// Bytes of the installed application, as `cargo xtask package` packs it.
 const LARGEST: usize = 80_000;
 /// The name space of SVG, which is no place to load anything from.
 const SVG: &str = "http://www.w3.org/2000/svg";
-/// The one text that is no literal: help that the agent announces with its options, in `glimpse/fields.js`.
-const ANNOUNCED: [&str; 4] = ["of", "name", "description", "description"];
+/// A host that stands for one of the household's own.
+const EXAMPLE: &str = "controller.example.net";
+/// The one text that is no literal, in `glimpse/fields.js`: help that the agent announces with its options.
+const ANNOUNCED: [&str; 2] = ["of", "description"];
 /// Help of options that only some builds have (feature `doh`).
 const SOMETIMES: [&str; 2] = ["path of transport Https", "method of transport Https"];
 /// Names under which functions of ours pass on arrays of children.
-const ARRAYS: [&str; 3] = ["children", "cell", "rows"];
+const ARRAYS: [&str; 2] = ["children", "cell"];
 
 /// Files of the application below `folder`, by their path, with their text.
 fn files(folder: &str) -> BTreeMap<String, String> {
@@ -45,9 +49,13 @@ fn files(folder: &str) -> BTreeMap<String, String> {
     all
 }
 
+fn is_of(path: &str, kind: &str) -> bool {
+    Path::new(path).extension().is_some_and(|end| end == kind)
+}
+
 fn scripts() -> BTreeMap<String, String> {
     let mut all = files("htdocs");
-    all.retain(|path, _| path.ends_with(".js"));
+    all.retain(|path, _| is_of(path, "js"));
     assert!(all.len() >= 15, "few scripts: {:?}", all.keys());
     all
 }
@@ -82,7 +90,7 @@ fn texts(script: &str) -> (BTreeSet<Message>, Vec<String>) {
                     .arguments
                     .first()
                     .map(words)
-                    .is_some_and(|w| w == ANNOUNCED[..3])
+                    .is_some_and(|w| w == ANNOUNCED)
             {
                 continue;
             }
@@ -159,23 +167,53 @@ fn dangers(script: &str) -> Vec<String> {
 /// Whether a text names a host to load from.
 fn leads_away(text: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| {
-        text.split(scheme)
-            .skip(1)
-            .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        text.split(scheme).skip(1).any(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && !rest.starts_with(EXAMPLE)
+        })
     })
 }
 
-/// Whether an argument is an array for certain: written as one, made by a function of arrays, or passed on by a known name.
+/// Whether an argument is an array: written as one, made by a function of arrays, or passed on by a known name; of a choice,
+/// whether both sides are.
 fn is_array(argument: &[Token]) -> bool {
+    if let Some((condition, sides)) = choice(argument) {
+        return !condition.is_empty() && sides.into_iter().all(is_array);
+    }
     let makes = |pair: &[Token]| {
+        let arrays = ["map", "concat", "slice"];
         pair[0] == Token::Sign('.')
-            && matches!(&pair[1], Token::Word(word) if ["map", "concat"].contains(&word.as_str()))
+            && matches!(&pair[1], Token::Word(word) if arrays.contains(&word.as_str()))
     };
     match argument {
         [Token::Word(name)] => ARRAYS.contains(&name.as_str()),
         [Token::Sign('['), ..] => true,
         _ => argument.windows(2).any(makes),
     }
+}
+
+/// The condition and the two sides of `condition ? one : other`.
+fn choice(argument: &[Token]) -> Option<(&[Token], [&[Token]; 2])> {
+    let (mut depth, mut asked, mut question) = (0, 0, None);
+    for (at, token) in argument.iter().enumerate() {
+        match token {
+            Token::Sign('(' | '[' | '{') => depth += 1,
+            Token::Sign(')' | ']' | '}') => depth -= 1,
+            Token::Sign('?') if depth == 0 => {
+                asked += 1;
+                question.get_or_insert(at);
+            }
+            Token::Sign(':') if depth == 0 && asked > 0 => {
+                asked -= 1;
+                if asked == 0 {
+                    let question = question?;
+                    let sides = [&argument[question + 1..at], &argument[at + 1..]];
+                    return Some((&argument[..question], sides));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Titles and descriptions of menu and rights, and help of options.
@@ -272,7 +310,7 @@ fn nothing_becomes_html_and_nothing_comes_from_elsewhere() {
         );
     }
     for (path, text) in files("htdocs") {
-        if path.ends_with(".css") && (leads_away(&text) || text.contains("@import")) {
+        if is_of(&path, "css") && (leads_away(&text) || text.contains("@import")) {
             faults.push(format!("{path}: leads elsewhere"));
         }
     }
@@ -283,18 +321,22 @@ fn nothing_becomes_html_and_nothing_comes_from_elsewhere() {
 fn the_application_is_small_and_says_under_which_licence() {
     let mut sizes = BTreeMap::new();
     for (path, text) in files("htdocs").into_iter().chain(files("root")) {
-        let is_script = path.ends_with(".js");
-        if is_script || path.ends_with(".css") {
+        let is_script = is_of(&path, "js");
+        if is_script || is_of(&path, "css") {
             let head = text.lines().next().unwrap_or_default();
             assert!(
                 head.contains("SPDX-License-Identifier: Apache-2.0"),
                 "{path}"
             );
         }
-        let size = if is_script {
-            script::length(&tokens(&text), &text)
-        } else {
-            text.len()
+        let size = match Path::new(&path).extension().and_then(|end| end.to_str()) {
+            Some("js") => minify::script(&text).len(),
+            Some("css") => minify::style(&text).len(),
+            Some("json") => serde_json::from_str::<Value>(&text)
+                .unwrap()
+                .to_string()
+                .len(),
+            _ => text.len(),
         };
         sizes.insert(path, size);
     }
@@ -335,6 +377,7 @@ fn what_is_wrong_is_found() {
         "get('https://elsewhere.example/x.js')",
         "x = `http://elsewhere.example/${y}`",
         "[...E('p', {}, name)]",
+        "E('p', {}, there ? [name] : there.too ? name : [])",
     ] {
         assert!(!dangers(wrong).is_empty(), "{wrong}");
     }
@@ -342,6 +385,7 @@ fn what_is_wrong_is_found() {
         "E('p', {}, [name])",
         "E('p', { class: name }, list.map(one => E('b', {}, [one])))",
         "E('br')",
+        "E('p', {}, there ? list.map(f ? g : h) : there.too ? [name] : [])",
         "E('p', { click: () => run('x', y) }, children)",
         "'http://www.w3.org/2000/svg'",
         "'must be https:// and a host' // http://elsewhere.example",

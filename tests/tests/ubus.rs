@@ -95,10 +95,10 @@ async fn until<T>(what: &str, patience: Duration, mut look: impl AsyncFnMut() ->
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    match found.await {
-        Ok(found) => found,
-        Err(_) => panic!("{what}: not within {} s", patience.as_secs()),
-    }
+    let Ok(found) = found.await else {
+        panic!("{what}: not within {} s", patience.as_secs());
+    };
+    found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +170,8 @@ async fn a_measurement_by_hand_is_told_to_whoever_listens() {
     let client = scene.client().await;
     let mut listener = client.listener().await.unwrap();
     client.subscribe(&listener, "glimpse").await.unwrap();
-    let run = json!({"method": "ping", "options": {"host": "127.0.0.1", "count": 2, "interval": 200}});
+    let run =
+        json!({"method": "ping", "options": {"host": "127.0.0.1", "count": 2, "interval": 200}});
     let answer = client.call("glimpse", "run", &run).await.unwrap();
     let id = answer["id"]
         .as_str()
@@ -197,7 +198,7 @@ async fn a_measurement_by_hand_is_told_to_whoever_listens() {
         .unwrap();
     assert_eq!(
         (&stands["state"], &stands["record"]["status"]),
-        (&json!("done"), &json!("completed")),
+        (&json!("done"), &json!("ok")),
         "{stands}"
     );
     let results = client
@@ -405,7 +406,10 @@ fn whatever_the_bus_sends_the_agent_lives() {
     assert_eq!(answer.attributes.status, Some(Status::NotFound.code()));
     let open = std::fs::read_dir(format!("/proc/{}/fd", scene.agent.pid().unwrap())).unwrap();
     let mut open = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    assert!(!open.any(|target| target == handed), "the descriptor was kept");
+    assert!(
+        !open.any(|target| target == handed),
+        "the descriptor was kept"
+    );
     assert!(scene.agent.status().is_ok());
     scene.agent.signal(Signal::SIGTERM);
 }

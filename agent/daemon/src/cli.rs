@@ -140,7 +140,7 @@ fn serve(config: &Path) -> Result<Exit, Failure> {
     loop {
         match block_on(app::run(config.to_owned()))?? {
             app::Ended::Stopped => return Ok(Exit::Ok),
-            app::Ended::Erases(settings) => app::erase(&settings)?,
+            app::Ended::Erases(settings) => block_on(app::erase(&settings))??,
         }
     }
 }
@@ -177,14 +177,14 @@ fn answer(config: &Path, request: &Request) -> Result<Value, Failure> {
     let answer =
         block_on(socket::ask(&settings.local.socket, request))?.map_err(|error| Failure {
             exit: match error {
-                socket::AskError::NoDaemon(..) => Exit::Unreachable,
+                socket::AskError::NoDaemon(..) | socket::AskError::Silent(..) => Exit::Unreachable,
                 socket::AskError::Refused(_) => Exit::Failed,
             },
             line: match error {
                 socket::AskError::NoDaemon(..) => {
                     format!("{error}; start one with: glimpse-agent daemon")
                 }
-                socket::AskError::Refused(_) => error.to_string(),
+                socket::AskError::Silent(..) | socket::AskError::Refused(_) => error.to_string(),
             },
         })?;
     match answer["error"].as_str() {

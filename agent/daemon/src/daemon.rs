@@ -13,6 +13,7 @@ mod answers;
 mod demand;
 mod household;
 mod keeping;
+mod line;
 mod listing;
 #[cfg(feature = "lmap")]
 mod lmap;
@@ -20,6 +21,7 @@ mod lmap;
 #[path = "daemon/lmap_absent.rs"]
 mod lmap;
 mod own;
+mod parts;
 mod runs;
 mod settings;
 mod stopping;
@@ -27,21 +29,22 @@ mod surroundings;
 mod visits;
 
 pub use lmap::Links;
+pub use parts::{Ending, Inboxes, Membership, Parts};
 pub use settings::{last_configuration, limits, rules, run_dir, spool_options};
 pub use surroundings::Surroundings;
 
 use crate::clock;
-use crate::executor::{Executor, RunEvent};
+use crate::executor::Executor;
 use crate::files;
 use crate::guard::Guard;
 use crate::guard::accounts::AccountFiles;
 use crate::local::history::{EventKind, History};
-use crate::local::service::{Asked, Event};
+use crate::local::service::Event;
 use crate::local::survey::{self, Survey};
 use crate::local::ubus::Bus;
 use crate::local::uci::Settings;
 use crate::random;
-use crate::responder::{SessionFiles, Told};
+use crate::responder::SessionFiles;
 use crate::scheduler::plan::{Plan, Seen};
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
@@ -65,7 +68,7 @@ use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use visits::Visit;
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
@@ -74,51 +77,11 @@ const LONGEST_SLEEP: i64 = 600 * SECOND;
 /// The same while the clock is not set.
 const UNSET_SLEEP: i64 = 5 * SECOND;
 
+/// How long the answer to whoever erased everything has for its way out.
+const LAST_ANSWER: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// How often the spool is forced to the device where its policy is to do so in batches.
 const SYNC: i64 = 60 * SECOND;
-
-/// Why the daemon ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// It was told to stop.
-    Stop,
-    /// The household erases the agent: everything begins anew when that is done.
-    Erase,
-}
-
-/// Who this agent is to its controller, for `status`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Membership {
-    /// The id in its certificate.
-    pub agent: Option<String>,
-    /// Until when the certificate holds.
-    pub valid_until: Option<Timestamp>,
-    /// Why it is not a member, or why it cannot renew.
-    pub error: Option<String>,
-}
-
-/// The ends of the channels that lead to the daemon.
-#[derive(Debug)]
-pub struct Inboxes {
-    /// From the pulling side.
-    pub heard: mpsc::Receiver<Heard>,
-    /// From the sending side.
-    pub uploads: mpsc::Receiver<Contact>,
-    /// From the runs.
-    pub runs: mpsc::Receiver<RunEvent>,
-    /// From the spool: records that are on the device.
-    pub written: mpsc::UnboundedReceiver<ResultId>,
-    /// From programs on this machine.
-    pub asked: mpsc::Receiver<Asked>,
-    /// Who this agent is.
-    pub membership: watch::Receiver<Membership>,
-    /// From the responder.
-    pub told: mpsc::Receiver<Told>,
-    /// New settings after SIGHUP.
-    pub settings: watch::Receiver<Settings>,
-    /// SIGTERM.
-    pub stop: tokio::sync::oneshot::Receiver<()>,
-}
 
 /// The owner. [`Daemon::run`] is its life.
 pub struct Daemon {
@@ -135,6 +98,8 @@ pub struct Daemon {
     own: Household,
     /// What the household told of its line.
     survey: Survey,
+    /// How the line was seen last.
+    line_seen: line::Seen,
     /// The system bus, where there is one.
     bus: Option<Bus>,
     /// What is wrong with the settings file; those read before stand.
@@ -172,36 +137,6 @@ pub struct Daemon {
     started: Timestamp,
 }
 
-/// What the daemon is made of.
-pub struct Parts {
-    /// The household's settings.
-    pub settings: Settings,
-    /// The methods.
-    pub registry: watch::Receiver<Arc<Registry>>,
-    /// Where runs go.
-    pub executor: Executor,
-    /// Where records go.
-    pub spooler: Spooler,
-    /// What the household sees.
-    pub history: History,
-    /// Where events are told.
-    pub tell: broadcast::Sender<Event>,
-    /// The system bus, where there is one.
-    pub bus: Option<Bus>,
-    /// What is wrong with the settings file.
-    pub settings_error: watch::Receiver<Option<String>>,
-    /// The machine.
-    pub surroundings: Surroundings,
-    /// When results are sent, for the sending side.
-    pub upload: watch::Sender<Upload>,
-    /// Bytes exchanged with the controller.
-    pub traffic: Arc<Traffic>,
-    /// The key that tokens of other agents are signed with, for the responder.
-    pub peer_key: watch::Sender<Option<[u8; 32]>>,
-    /// What comes by the LMAP door.
-    pub links: Links,
-}
-
 impl Daemon {
     /// A daemon that takes up where the last one stopped: configuration, instructions, accounts and
     /// the runs that were cut off.
@@ -229,6 +164,7 @@ impl Daemon {
             running: BTreeMap::new(),
             own: Household::new(&state_dir, parts.tell.clone()),
             survey: known_survey(&state_dir),
+            line_seen: line::Seen::default(),
             bus: parts.bus,
             settings_error: parts.settings_error,
             visits: BTreeMap::new(),
@@ -328,6 +264,7 @@ impl Daemon {
                     // A client that has gone away needs no answer.
                     let _ = reply.send(answer);
                     if self.erasing {
+                        tokio::time::sleep(LAST_ANSWER).await;
                         break Ok(());
                     }
                 }
@@ -363,6 +300,7 @@ impl Daemon {
             self.plan.clock_was_set(clock::WRITTEN, now);
             self.own_clock_was_set(now);
         }
+        self.look_at_line();
         self.guard.accounts_mut().roll(now);
         self.recall_unwanted(now);
         let due = self.plan.due(now);

@@ -42,9 +42,9 @@ pub async fn run(kind: Kind, means: Means, progress: &watch::Sender<Value>) -> V
     let mut board = Board::new(kind, progress, &bytes);
     let begun = (means.now)();
     match kind {
-        Kind::Down => down(&bench, &mut board).await,
-        Kind::Slow => slow(&bench, &mut board).await,
-        Kind::Speed => speed(&bench, &mut board).await,
+        Kind::Down => Box::pin(down(&bench, &mut board)).await,
+        Kind::Slow => Box::pin(slow(&bench, &mut board)).await,
+        Kind::Speed => Box::pin(speed(&bench, &mut board)).await,
     }
     let conclusion = board.conclude();
     let report = report::text(
@@ -54,7 +54,7 @@ pub async fn run(kind: Kind, means: Means, progress: &watch::Sender<Value>) -> V
         &conclusion,
         bench.bytes(),
     );
-    let document = board.json(Some(conclusion.json()), Some(report));
+    let document = board.json(&conclusion.json(), &report.into());
     progress.send_replace(document.clone());
     document
 }
@@ -163,9 +163,10 @@ async fn slow(bench: &Bench<'_>, board: &mut Board<'_>) {
         });
         let unset = Reason::NotConfigured("diagnose.reference");
         let seen = judged(seen, |delay| {
-            match delay.far.is_empty() && delay.near.is_empty() {
-                true if !configured => Judged::skipped(&unset),
-                _ => delay.judge(),
+            if !configured && delay.far.is_empty() && delay.near.is_empty() {
+                Judged::skipped(&unset)
+            } else {
+                delay.judge()
             }
         });
         board.settle(C::Delay, seen);

@@ -214,6 +214,7 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     /// Takes the entries from the key on out.
+    #[must_use]
     pub fn split_off<Q: Ord + ?Sized>(&mut self, key: &Q) -> Self
     where
         K: Borrow<Q>,

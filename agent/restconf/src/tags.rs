@@ -64,7 +64,9 @@ impl Hash {
 
 impl Hasher for Hash {
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.byte(byte));
+        for &byte in bytes {
+            self.byte(byte);
+        }
     }
 
     fn finish(&self) -> u64 {

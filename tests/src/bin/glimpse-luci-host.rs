@@ -4,8 +4,10 @@ use anyhow::Result;
 use clap::Parser;
 use glimpse_tests::luci::Bench;
 use glimpse_tests::luci::bench::Options;
+use nix::sys::signal::{SigSet, Signal};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::mpsc;
 
 /// Serves the pages of luci-app-glimpse with a stand-in for LuCI, in front of a daemon that runs in a directory of its own.
 ///
@@ -32,6 +34,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let end = endings()?;
     let bench = Bench::start(Options {
         read_only: arguments.read_only,
         no_daemon: arguments.no_daemon,
@@ -43,7 +46,30 @@ fn main() -> Result<()> {
         bench.measure();
         println!("measured");
     }
-    let mut rest = [0; 64];
-    while std::io::stdin().read(&mut rest)? > 0 {}
+    // The daemon ends with the bench.
+    end.recv()?;
+    drop(bench);
     Ok(())
+}
+
+/// Tells when it is time to end: at the end of the standard input, or at a signal that asks for it.
+fn endings() -> Result<mpsc::Receiver<()>> {
+    let (ended, end) = mpsc::channel();
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block()?;
+    let by_signal = ended.clone();
+    std::thread::spawn(move || {
+        if signals.wait().is_ok() {
+            // Nobody listens any more when it ends already.
+            let _ = by_signal.send(());
+        }
+    });
+    std::thread::spawn(move || {
+        let mut rest = [0; 64];
+        while std::io::stdin().read(&mut rest).is_ok_and(|read| read > 0) {}
+        let _ = ended.send(());
+    });
+    Ok(end)
 }

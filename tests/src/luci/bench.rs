@@ -2,13 +2,14 @@
 
 use super::config::Config;
 use super::http::{self, Request, Response};
-use super::lab::Lab;
+use super::lab::{HOSTILE, Lab};
 use super::rights::{Rights, Session};
 use super::rpc::{self, Called, NO_OBJECT};
 use super::{application, page, stand_in};
 use crate::ubus::provider::{self, Description};
 use crate::ubus::{Broker, Client};
-use crate::{Agent, eventually};
+use crate::wire::{Rogue, respond};
+use crate::{Agent, Controller, eventually};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -42,6 +43,9 @@ pub struct Bench {
     socket: PathBuf,
     _broker: Broker,
     lab: Lab,
+    /// Its place is taken by one that refuses everybody.
+    controller: Controller,
+    _refusing: Rogue,
 }
 
 impl Bench {
@@ -53,6 +57,12 @@ impl Bench {
         let agent = Agent::new("", "");
         let socket = agent.dir().join("ubus.sock");
         let lab = Lab::start()?;
+        let mut controller = Controller::init("");
+        let refusing = Rogue::replacing(&mut controller, |_, stream| {
+            let problem = json!({"title": "Forbidden", "status": 403, "detail": HOSTILE});
+            let kind = "content-type: application/problem+json\r\n";
+            respond(stream, 403, kind, problem.to_string().as_bytes())
+        });
         fs::write(agent.config(), settings(agent.dir()))?;
         let bus = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -72,6 +82,8 @@ impl Bench {
             socket,
             _broker: broker,
             lab,
+            controller,
+            _refusing: refusing,
         };
         if !bench.options.no_daemon {
             bench.run_daemon(true);
@@ -86,8 +98,13 @@ impl Bench {
     pub fn listen(self: &Arc<Self>, address: SocketAddr) -> Result<SocketAddr> {
         let listener = TcpListener::bind(address).with_context(|| address.to_string())?;
         let bound = listener.local_addr()?;
-        let bench = Arc::clone(self);
-        http::serve(listener, Arc::new(move |request| bench.answer(request)));
+        // Whoever started the host ends it: the daemon and its directory go with the last handle.
+        let bench = Arc::downgrade(self);
+        let answer = move |request: &Request| match bench.upgrade() {
+            Some(bench) => bench.answer(request),
+            None => Response::error(503, "the host ends"),
+        };
+        http::serve(listener, Arc::new(answer));
         Ok(bound)
     }
 
@@ -253,8 +270,13 @@ impl Bench {
             ("GET", "/host/log") => Response::ok("text/plain; charset=utf-8", self.agent().log()),
             ("GET", "/host/lab") => Response::ok(
                 "application/json",
-                json!({"dns": self.lab.dns.to_string(), "web": format!("http://{}", self.lab.web)})
-                    .to_string(),
+                json!({
+                    "dns": self.lab.dns.to_string(),
+                    "web": format!("http://{}", self.lab.web),
+                    "controller": self.controller.url(),
+                    "fingerprint": self.controller.fingerprint,
+                })
+                .to_string(),
             ),
             ("GET", "/" | "/cgi-bin/luci") => {
                 Response::redirect("/cgi-bin/luci/admin/status/glimpse/overview")
@@ -263,23 +285,21 @@ impl Bench {
         }
     }
 
-    /// The one program of LuCI that the application runs: it tells who asks.
+    /// The one program of LuCI that the application runs. It tells who asks.
     fn execute(&self, form: &[u8]) -> Response {
-        let form = String::from_utf8_lossy(form);
-        let value = |name: &str| {
-            form.split('&')
-                .filter_map(|pair| pair.split_once('='))
-                .find_map(|(key, value)| (key == name).then(|| value.replace("%2F", "/")))
-        };
-        let session = value("sessionid").and_then(|id| Session::of(&id));
-        let command = value("command").unwrap_or_default();
-        match session {
-            Some(session) if self.rights.may_run(session, &command) => Response::ok(
-                "application/json",
-                json!({"remote_addr": "127.0.0.1", "server_addr": "127.0.0.1"}).to_string(),
-            ),
-            _ => Response::error(403, "Access to command denied by ACL"),
+        const PROGRAM: &str = "/usr/libexec/luci-peeraddr";
+        let form = String::from_utf8_lossy(form).replace("%2F", "/");
+        let fields = || form.split('&').filter_map(|field| field.split_once('='));
+        let given = |name| fields().find_map(|(field, value)| (field == name).then_some(value));
+        let session = given("sessionid").and_then(Session::of);
+        let may = session.is_some_and(|session| self.rights.may_run(session, PROGRAM));
+        if given("command") != Some(PROGRAM) || !may {
+            return Response::error(403, "Access to command denied by ACL");
         }
+        Response::ok(
+            "application/json",
+            json!({"remote_addr": "127.0.0.1", "server_addr": "127.0.0.1"}).to_string(),
+        )
     }
 
     /// Writes the settings as a shell on the router would, and reloads.
@@ -303,14 +323,13 @@ impl Bench {
             .as_deref()
             .unwrap_or_else(|| page::language(request.header("accept-language")));
         if let Some(language) = place.strip_prefix("admin/translations/") {
-            let known = language == "en" || page::LANGUAGES.contains(&language);
-            return match known {
-                true => Response::ok(
-                    "text/javascript; charset=utf-8",
-                    page::translations(language),
-                ),
-                false => Response::error(404, "no such language"),
-            };
+            if language != "en" && !page::LANGUAGES.contains(&language) {
+                return Response::error(404, "no such language");
+            }
+            return Response::ok(
+                "text/javascript; charset=utf-8",
+                page::translations(language),
+            );
         }
         let session = match request.cookie("host_rights") {
             Some("read") => Session::Read,

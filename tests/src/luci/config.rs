@@ -262,7 +262,6 @@ fn words(line: &str) -> Vec<String> {
     while let Some(letter) = letters.next() {
         match (letter, quote) {
             (mark, Some(open)) if mark == open => quote = None,
-            (letter, Some(_)) => word.get_or_insert_default().push(letter),
             (mark @ ('\'' | '"'), None) => {
                 quote = Some(mark);
                 word.get_or_insert_default();
@@ -270,7 +269,7 @@ fn words(line: &str) -> Vec<String> {
             ('\\', None) => word.get_or_insert_default().extend(letters.next()),
             ('#', None) if word.is_none() => break,
             (space, None) if space.is_whitespace() => words.extend(word.take()),
-            (letter, None) => word.get_or_insert_default().push(letter),
+            (letter, _) => word.get_or_insert_default().push(letter),
         }
     }
     words.extend(word);

@@ -80,11 +80,10 @@ impl Response {
     }
 
     fn head(&self) -> String {
-        let location = self
-            .location
-            .iter()
-            .map(|to| format!("Location: {to}\r\n"))
-            .collect::<String>();
+        let location = match &self.location {
+            Some(to) => format!("Location: {to}\r\n"),
+            None => String::new(),
+        };
         format!(
             "HTTP/1.1 {} .\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
              X-Content-Type-Options: nosniff\r\n{location}\r\n",

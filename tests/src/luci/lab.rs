@@ -5,8 +5,11 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-/// Markup that runs if anybody takes it for such. Below 64 bytes, for it must fit a label.
+/// Markup that runs if anybody takes it for such.
 pub const HOSTILE: &str = "<img src=x onerror=\"window.__hit=1\">";
+
+/// The same for names, whose text form escapes blanks and quotes.
+pub const HOSTILE_NAME: &str = "<details/open/ontoggle=__hit=1>";
 
 /// The line is as fast as so many bytes every so many milliseconds make it: about 100 Mbit/s for one connection.
 const PORTION: usize = 64 << 10;
@@ -67,13 +70,13 @@ fn name_answer(question: &[u8]) -> Option<Vec<u8>> {
         [0, 28] => data.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
         [0, 15] => {
             data.extend([0, 10]);
-            label(&mut data, HOSTILE);
+            label(&mut data, HOSTILE_NAME);
         }
         [0, 16] => {
             data.push(u8::try_from(HOSTILE.len()).ok()?);
             data.extend(HOSTILE.as_bytes());
         }
-        _ => label(&mut data, HOSTILE),
+        _ => label(&mut data, HOSTILE_NAME),
     }
     let mut message = question.get(..2)?.to_vec();
     message.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
@@ -121,7 +124,7 @@ fn transfer(stream: TcpStream) -> io::Result<()> {
             body.len()
         );
     }
-    let zeros = [0; PORTION];
+    let zeros = vec![0; PORTION];
     write!(
         writer,
         "HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n"

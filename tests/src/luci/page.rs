@@ -3,6 +3,7 @@
 use super::po;
 use super::rights::{Node, Rights, Session};
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use std::fs;
 
 /// LuCI's start page, where the application has a box.
@@ -24,23 +25,20 @@ pub fn html(
         text.replace('&', "&amp;").replace('<', "&lt;")
     };
     let shown = node.map_or(path, |node| node.path.as_str());
-    let tabs: String = rights
-        .nodes()
-        .iter()
-        .filter(|one| one.view.is_some())
-        .map(|one| {
-            let class = if one.path == shown {
-                " class=\"active\""
-            } else {
-                ""
-            };
-            format!(
-                "<li{class}><a href=\"/cgi-bin/luci/{}\">{}</a></li>",
-                one.path,
-                said(&one.title)
-            )
-        })
-        .collect();
+    let mut tabs = String::new();
+    for one in rights.nodes().iter().filter(|one| one.view.is_some()) {
+        let class = if one.path == shown {
+            " class=\"active\""
+        } else {
+            ""
+        };
+        let _ = write!(
+            tabs,
+            "<li{class}><a href=\"/cgi-bin/luci/{}\">{}</a></li>",
+            one.path,
+            said(&one.title)
+        );
+    }
     let environment = json!({
         "base_url": "/luci-static/resources",
         "resource": "/luci-static/resources",

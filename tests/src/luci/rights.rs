@@ -134,10 +134,11 @@ impl Rights {
             })
     }
 
-    /// Whether `session` may run the program `path` of the router.
+    /// Whether `session` may run the program at `path`.
     pub fn may_run(&self, session: Session, path: &str) -> bool {
-        self.parts(session)
-            .any(|part| strings(&part["file"][path]).iter().any(|one| one == "exec"))
+        let runs = |list: &Value| strings(list).iter().any(|one| one == "exec");
+        self.parts(session).any(|part| runs(&part["cgi-io"]))
+            && self.parts(session).any(|part| runs(&part["file"][path]))
     }
 
     fn parts(&self, session: Session) -> impl Iterator<Item = &Value> {
@@ -207,6 +208,9 @@ mod tests {
         assert!(rights.may_config(Session::Read, "glimpse", false));
         assert!(!rights.may_config(Session::Read, "glimpse", true));
         assert!(!rights.may_config(Session::Write, "network", true));
+        assert!(rights.may_run(Session::Write, "/usr/libexec/luci-peeraddr"));
+        assert!(!rights.may_run(Session::Read, "/usr/libexec/luci-peeraddr"));
+        assert!(!rights.may_run(Session::Write, "/bin/sh"));
     }
 
     #[test]

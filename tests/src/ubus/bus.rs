@@ -1,14 +1,14 @@
 //! What the bus does with a message: to whom it goes on, and what is answered. Pure.
 
+mod events;
 #[cfg(test)]
 mod tests;
 
 use super::access::{Access, Credentials, Deed, matches};
-use glimpse_agent::local::ubus::blob::{Writer, to_json};
+use glimpse_agent::local::ubus::blob::to_json;
 use glimpse_agent::local::ubus::message::{
     Attributes, EVENTS, FIRST_ID, Message, Status, Verb, signature,
 };
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A message and the client that gets it.
@@ -398,74 +398,6 @@ impl Bus {
             message.peer = id;
             sent.push((caller, message));
         }
-    }
-
-    fn listen(&mut self, client: u32, data: &Value) -> Status {
-        let id = data["object"].as_i64();
-        // Ids above the half are negative in JSON.
-        let id = id
-            .and_then(|id| i32::try_from(id).ok())
-            .map(i32::cast_unsigned);
-        let (Some(id), Some(pattern)) = (id, data["pattern"].as_str()) else {
-            return Status::InvalidArgument;
-        };
-        let begin = pattern.strip_suffix('*').unwrap_or(pattern);
-        let allowed = self.may(client, Deed::Listen, begin);
-        match self.objects.get_mut(&id) {
-            _ if id < FIRST_ID => Status::PermissionDenied,
-            None => Status::NotFound,
-            Some(object) if object.client != client || pattern.is_empty() || !allowed => {
-                Status::PermissionDenied
-            }
-            Some(object) => {
-                object.patterns.push(pattern.to_owned());
-                Status::Ok
-            }
-        }
-    }
-
-    fn send(&mut self, client: u32, data: &Value, sent: &mut Vec<Delivery>) -> Status {
-        let (Some(event), Some(members)) = (data["id"].as_str(), data["data"].as_object()) else {
-            return Status::InvalidArgument;
-        };
-        if event.starts_with("ubus.") || !self.may(client, Deed::Send, event) {
-            return Status::PermissionDenied;
-        }
-        let mut writer = Writer::default();
-        writer.members(members);
-        self.distribute(Some(client), event, &writer.into_bytes(), sent);
-        Status::Ok
-    }
-
-    fn announce(&mut self, event: &str, id: u32, path: &str, sent: &mut Vec<Delivery>) {
-        let mut writer = Writer::default();
-        writer.integer("id", i64::from(id.cast_signed()));
-        writer.text("path", path);
-        self.distribute(None, event, &writer.into_bytes(), sent);
-    }
-
-    /// Each object that listens gets an event once, but not that of its own client.
-    fn distribute(
-        &mut self,
-        from: Option<u32>,
-        event: &str,
-        data: &[u8],
-        sent: &mut Vec<Delivery>,
-    ) {
-        let mut seq = self.seq;
-        for (&id, object) in &self.objects {
-            let wanted = object
-                .patterns
-                .iter()
-                .any(|pattern| matches(pattern, event));
-            if wanted && from != Some(object.client) {
-                seq = seq.wrapping_add(1);
-                let mut message = Message::invoke(seq, id, event, data.to_vec());
-                message.peer = 0;
-                sent.push((object.client, message));
-            }
-        }
-        self.seq = seq;
     }
 
     fn may(&self, client: u32, deed: Deed<'_>, name: &str) -> bool {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 /// A text of the application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Message {
+pub(crate) struct Message {
     /// What tells it from the same text elsewhere.
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
     /// The text, in English.
-    pub text: String,
+    pub(crate) text: String,
     /// The same of several things.
-    pub plural: Option<String>,
+    pub(crate) plural: Option<String>,
 }
 
 /// Messages and their translations, one or one for each plural form.
-pub fn read(po: &str) -> Result<BTreeMap<Message, Vec<String>>, String> {
+pub(crate) fn read(po: &str) -> Result<BTreeMap<Message, Vec<String>>, String> {
     let mut all = BTreeMap::new();
     for block in po.split("\n\n") {
         if block
@@ -61,7 +61,7 @@ pub fn read(po: &str) -> Result<BTreeMap<Message, Vec<String>>, String> {
 }
 
 /// The placeholders of a text, in their order: LuCI fills them by their places.
-pub fn placeholders(text: &str) -> Vec<String> {
+pub(crate) fn placeholders(text: &str) -> Vec<String> {
     let pieces = text.split('%').skip(1);
     pieces
         .filter_map(|piece| {

@@ -2,7 +2,7 @@
 
 /// A piece of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Token {
+pub(crate) enum Token {
     /// A name, keyword or number.
     Word(String),
     /// A text in quotes, as it is meant.
@@ -16,7 +16,7 @@ pub enum Token {
 }
 
 /// The tokens of a script, each with its line.
-pub fn tokens(script: &str) -> Vec<(Token, usize)> {
+pub(crate) fn tokens(script: &str) -> Vec<(Token, usize)> {
     let mut rest: Vec<char> = script.chars().rev().collect();
     let (mut found, mut line): (Vec<(Token, usize)>, usize) = (Vec::new(), 1);
     while let Some(c) = rest.pop() {
@@ -116,13 +116,13 @@ fn pattern(rest: &mut Vec<char>) {
 }
 
 /// A call of a function by its bare name: where it stands, and the tokens of each argument.
-pub struct Call {
-    pub line: usize,
-    pub arguments: Vec<Vec<Token>>,
+pub(crate) struct Call {
+    pub(crate) line: usize,
+    pub(crate) arguments: Vec<Vec<Token>>,
 }
 
 /// The calls of `name` that are no member's.
-pub fn calls(tokens: &[(Token, usize)], name: &str) -> Vec<Call> {
+pub(crate) fn calls(tokens: &[(Token, usize)], name: &str) -> Vec<Call> {
     let is_name = |token: &Token| matches!(token, Token::Word(word) if word == name);
     let mut found = Vec::new();
     for (at, (token, line)) in tokens.iter().enumerate() {
@@ -162,19 +162,4 @@ fn arguments(tokens: &[(Token, usize)]) -> Vec<Vec<Token>> {
     }
     all.retain(|argument| !argument.is_empty());
     all
-}
-
-/// About as long as a script is after LuCI's build has taken out comments and blanks.
-pub fn length(tokens: &[(Token, usize)], script: &str) -> usize {
-    let patterns: usize = script.matches(".test(").count() * 20;
-    let each = tokens
-        .windows(2)
-        .map(|pair| match (&pair[0].0, &pair[1].0) {
-            (Token::Word(a), Token::Word(_)) => a.len() + 1,
-            (Token::Word(a), _) => a.len(),
-            (Token::Text(text) | Token::Template(text), _) => text.len() + 2,
-            (Token::Sign(c), _) => c.len_utf8() + usize::from(pair[0].1 != pair[1].1 && *c == ';'),
-            (Token::Pattern, _) => 0,
-        });
-    each.sum::<usize>() + patterns
 }

@@ -9,31 +9,31 @@ use std::path::Path;
 
 /// A member of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// As it stands in the header.
-    pub path: String,
-    pub folder: bool,
-    pub mode: u32,
+    pub(crate) path: String,
+    pub(crate) folder: bool,
+    pub(crate) mode: u32,
     /// Owner and group.
-    pub owner: (u64, u64),
-    pub time: u64,
-    pub content: Vec<u8>,
+    pub(crate) owner: (u64, u64),
+    pub(crate) time: u64,
+    pub(crate) content: Vec<u8>,
 }
 
 /// What a package file holds.
 #[derive(Debug, Clone)]
-pub struct Ipk {
+pub(crate) struct Ipk {
     /// Members of the file itself, in their order.
-    pub outer: Vec<Member>,
-    pub data: Vec<Member>,
+    pub(crate) outer: Vec<Member>,
+    pub(crate) data: Vec<Member>,
     /// Bytes of the unpacked archive of files.
-    pub data_bytes: usize,
-    pub control: Vec<Member>,
+    pub(crate) data_bytes: usize,
+    pub(crate) control: Vec<Member>,
 }
 
 impl Ipk {
     /// Reads a file; panics where it is not as opkg wants it.
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let file = fs::read(path).unwrap();
         let outer = members(&unzip(&file));
         let inner = |name: &str| {
@@ -50,14 +50,14 @@ impl Ipk {
     }
 
     /// A file of the package.
-    pub fn file(&self, path: &str) -> &Member {
+    pub(crate) fn file(&self, path: &str) -> &Member {
         let wanted = format!("./{path}");
         let found = self.data.iter().find(|member| member.path == wanted);
         found.unwrap_or_else(|| panic!("no {path} in the package"))
     }
 
     /// The text of a part of the control archive.
-    pub fn part(&self, name: &str) -> String {
+    pub(crate) fn part(&self, name: &str) -> String {
         let wanted = format!("./{name}");
         let found = self.control.iter().find(|member| member.path == wanted);
         let found = found.unwrap_or_else(|| panic!("no {name} in the control archive"));
@@ -65,7 +65,7 @@ impl Ipk {
     }
 
     /// Fields of the control file, in their order.
-    pub fn fields(&self) -> Vec<(String, String)> {
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
         let control = self.part("control");
         let lines = control.lines().filter(|line| !line.starts_with(' '));
         lines
@@ -75,13 +75,13 @@ impl Ipk {
     }
 
     /// One of them.
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         let fields: BTreeMap<_, _> = self.fields().into_iter().collect();
         fields.get(name).cloned()
     }
 
     /// Paths of files from the root, sorted.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let files = self.data.iter().filter(|member| !member.folder);
         let mut paths: Vec<_> = files.map(|member| member.path[1..].to_owned()).collect();
         paths.sort();
@@ -89,14 +89,16 @@ impl Ipk {
     }
 
     /// Unpacks into `root` and leaves there what opkg notes of an installed package. Settings that are there stay.
-    pub fn install(&self, root: &Path) {
+    pub(crate) fn install(&self, root: &Path) {
         let has_settings = self
             .control
             .iter()
             .any(|member| member.path == "./conffiles");
-        let settings = has_settings
-            .then(|| self.part("conffiles"))
-            .unwrap_or_default();
+        let settings = if has_settings {
+            self.part("conffiles")
+        } else {
+            String::new()
+        };
         for member in &self.data {
             let path = root.join(&member.path);
             let kept = settings.lines().any(|line| line == &member.path[1..]) && path.exists();
@@ -121,7 +123,7 @@ impl Ipk {
 }
 
 /// The content of a `gzip` file without name and time.
-pub fn unzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn unzip(bytes: &[u8]) -> Vec<u8> {
     assert_eq!(bytes[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0], "gzip -n");
     let mut content = Vec::new();
     let mut decoder = GzDecoder::new(bytes);

@@ -23,13 +23,13 @@ const STAND_INS: [(&str, &str, u32); 5] = [
 ];
 
 /// The scratch root.
-pub struct Router {
+pub(crate) struct Router {
     dir: TempDir,
 }
 
 impl Router {
     /// A root without any package of ours.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         for folder in [
@@ -62,17 +62,17 @@ impl Router {
     }
 
     /// Where it is on this machine.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.dir.path()
     }
 
     /// A path on this machine.
-    pub fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.root().join(inside)
     }
 
     /// Runs a line of the shell in it, as root; panics when it fails or writes to standard error.
-    pub fn sh(&self, line: &str) -> String {
+    pub(crate) fn sh(&self, line: &str) -> String {
         let Output {
             status,
             stdout,
@@ -87,31 +87,31 @@ impl Router {
     }
 
     /// The same for lines that may fail.
-    pub fn try_sh(&self, line: &str) -> Output {
+    pub(crate) fn try_sh(&self, line: &str) -> Output {
         let mut command = Command::new("chroot");
         command.arg(self.root()).args(["/bin/sh", "-c", line]);
         command
             .env_clear()
             .env("PATH", "/bin:/sbin:/usr/bin:/usr/sbin");
-        // A package manager's.
-        command.output().expect("chroot, which only root may do")
+        let output = command.output();
+        output.unwrap_or_else(|error| panic!("chroot, which only root may do: {error}"))
     }
 
     /// Puts the package there and runs its script as opkg does; `upgrade` takes the place of a former version.
-    pub fn install(&self, package: &Ipk, upgrade: bool) {
+    pub(crate) fn install(&self, package: &Ipk, upgrade: bool) {
         package.install(self.root());
         self.script(package, "postinst", upgrade);
     }
 
     /// Runs a maintainer's script.
-    pub fn script(&self, package: &Ipk, kind: &str, upgrade: bool) {
+    pub(crate) fn script(&self, package: &Ipk, kind: &str, upgrade: bool) {
         let name = package.field("Package").unwrap();
         let upgrade = if upgrade { "PKG_UPGRADE=1 " } else { "" };
         self.sh(&format!("{upgrade}/usr/lib/opkg/info/{name}.{kind}"));
     }
 
     /// What init scripts asked for since the last time, one call a line.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let path = self.path("tmp/calls");
         let calls = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
@@ -119,7 +119,7 @@ impl Router {
     }
 
     /// Mode, owner and group of a file.
-    pub fn rights(&self, inside: &str) -> (u32, u32, u32) {
+    pub(crate) fn rights(&self, inside: &str) -> (u32, u32, u32) {
         let file = fs::symlink_metadata(self.path(inside)).unwrap();
         (file.mode() & 0o7777, file.uid(), file.gid())
     }

@@ -79,20 +79,21 @@ fn settings(root: &Path, limits: &str) {
         ),
         (
             "storage",
-            format!(
-                "\toption spool_dir '{here}/tmp/spool'\n\toption history_dir '{here}/etc/glimpse/history'\n"
-            ),
+            format!("\toption history_dir '{here}/etc/glimpse/history'\n"),
         ),
         (
             "local",
             format!("\toption socket '{here}/run/agent.sock'\n\toption ubus '{here}/bus'\n"),
         ),
         ("limits", limits.to_owned()),
+        ("responder", "\toption firewall '1'\n".to_owned()),
+        ("restconf", "\toption firewall '1'\n".to_owned()),
     ] {
         let head = format!("config {section} '{section}'\n");
         assert!(text.contains(&head), "{text}");
         text = text.replace(&head, &(head.clone() + &options));
     }
+    text = text.replace("/var/run/glimpse", &format!("{here}/run/glimpse"));
     // The mark of another router's clock says nothing here.
     text = text.replace(
         "/tmp/run/glimpse.clock",

@@ -6,13 +6,14 @@ use std::fs;
 use std::process::Command;
 
 /// The calls of one start, without what was noted by others.
-fn asked(router: &Router, line: &str) -> Vec<String> {
+pub(super) fn asked(router: &Router, line: &str) -> Vec<String> {
     router.calls();
     router.sh(line);
     router.calls()
 }
 
-fn set(calls: &[String], parameter: &str) -> Option<String> {
+/// What was asked of procd for one parameter.
+pub(super) fn set(calls: &[String], parameter: &str) -> Option<String> {
     let head = format!("set_param {parameter} ");
     calls
         .iter()
@@ -172,10 +173,7 @@ fn the_service_is_confined() {
     );
     assert!(has(&calls, "add_jail_mount /etc /tmp"), "{calls:?}");
     assert!(
-        has(
-            &calls,
-            "add_jail_mount_rw /etc/glimpse /tmp/glimpse/spool /etc/glimpse/history /var/run/glimpse"
-        ),
+        has(&calls, "add_jail_mount_rw /etc/glimpse /var/run/glimpse"),
         "{calls:?}"
     );
     assert!(has(&calls, "add_reload_trigger glimpse"), "{calls:?}");
@@ -189,12 +187,7 @@ fn the_service_is_confined() {
             "{calls:?}"
         );
     }
-    for folder in [
-        "etc/glimpse",
-        "tmp/glimpse/spool",
-        "etc/glimpse/history",
-        "tmp/run/glimpse",
-    ] {
+    for folder in ["etc/glimpse", "tmp/run/glimpse"] {
         assert_eq!(router.rights(folder), (0o750, OWNER, OWNER), "{folder}");
     }
     assert_eq!(router.rights("etc/config/glimpse"), (0o640, 0, OWNER));
@@ -231,55 +224,6 @@ fn a_commit_of_settings_leaves_them_readable() {
         before, after,
         "procd compares the file's content and sends the signal"
     );
-
-    // Root enrolled by hand, and the key is the agent's.
-    router.sh("mkdir -p /etc/glimpse/identity; echo key > /etc/glimpse/identity/key.pem");
-    router.sh(
-        "chmod 600 /etc/glimpse/identity/key.pem; ln -s /etc/passwd /etc/glimpse/identity/link",
-    );
-    router.sh("/etc/init.d/glimpse-agent reload");
-    assert_eq!(
-        router.rights("etc/glimpse/identity/key.pem"),
-        (0o600, OWNER, OWNER)
-    );
-    assert_eq!(router.rights("etc/passwd").1, 0, "links are not followed");
-}
-
-#[test]
-fn directories_of_the_household_are_used() {
-    let router = Router::new();
-    router.install(&Feed::new(&[]).agent(), false);
-    router.sh(
-        "uci set glimpse.storage.spool_dir=/mnt/usb/spool; uci set glimpse.local.socket=/tmp/g/s",
-    );
-    router.sh("mkdir -p /etc/theirs; uci set glimpse.controller.state_dir=/etc/theirs");
-    let calls = asked(&router, "/etc/init.d/glimpse-agent start");
-    assert!(
-        calls.contains(
-            &"add_jail_mount_rw /etc/theirs /mnt/usb/spool /etc/glimpse/history /tmp/g".to_owned()
-        ),
-        "{calls:?}"
-    );
-    assert_eq!(router.rights("mnt/usb/spool"), (0o750, OWNER, OWNER));
-    assert_eq!(
-        router.rights("etc/theirs").1,
-        0,
-        "what is there already is left alone"
-    );
-
-    router.sh("uci set glimpse.storage.spool_dir=/etc/passwd/x");
-    router.calls();
-    let refused = router.try_sh("/etc/init.d/glimpse-agent start");
-    assert!(refused.status.success());
-    let calls = router.calls();
-    assert!(calls.contains(&"failed".to_owned()), "{calls:?}");
-    assert!(
-        calls
-            .iter()
-            .any(|call| call.contains("cannot make /etc/passwd/x")),
-        "{calls:?}"
-    );
-    assert!(set(&calls, "command").is_none(), "{calls:?}");
 }
 
 #[test]
@@ -328,6 +272,20 @@ fn the_firewall_opens_by_option_alone() {
     router.sh(apply);
     assert_eq!(rule("restconf"), "9444\n");
 
+    // Nothing but one port that the agent can have, whatever the settings say.
+    for port in [
+        "1-65535", "22", "1023", "65536", "105105", "5105,22", "5105 22", "05105", "-1", "x", "*",
+    ] {
+        router.sh(&format!("uci set glimpse.responder.port='{port}'"));
+        router.sh(apply);
+        assert_eq!(rule("responder"), "", "{port}");
+    }
+    for port in ["1024", "65535"] {
+        router.sh(&format!("uci set glimpse.responder.port={port}"));
+        router.sh(apply);
+        assert_eq!(rule("responder"), format!("{port}\n"));
+    }
+
     router.sh("uci set glimpse.responder.enabled=0");
     router.sh(apply);
     assert_eq!(
@@ -360,6 +318,7 @@ fn settings_of_others_are_brought_to_this_version() {
         ("consent.enabled", "1"),
         ("meta.version", "1"),
         ("local.clock_mark", "/tmp/run/glimpse.clock"),
+        ("storage.spool_dir", "/var/run/glimpse/spool"),
         ("responder", "responder"),
     ] {
         assert_eq!(

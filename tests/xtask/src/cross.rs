@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// How long an emulated agent may take until its first result has arrived.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How often the controller is asked for it.
 const LOOK: Duration = Duration::from_secs(1);
 /// Starts a program that gets no netlink sockets. Debian's emulator (7.2) does not turn all of an answer of netlink round for
@@ -69,7 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("| target | program | tar.gz | runs |");
     println!("|---|---|---|---|");
-    rows.iter().for_each(|row| println!("{row}"));
+    for row in &rows {
+        println!("{row}");
+    }
     ensure!(
         failed.is_empty(),
         "these did not run: {}",

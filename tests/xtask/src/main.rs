@@ -3,6 +3,7 @@
 //! Each command brings what it needs or says what is missing, and nothing is skipped silently. Exit codes: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod browser;
 mod clock;
 mod cross;
 mod demo;

@@ -176,6 +176,27 @@ pub(crate) const DPKG: Package = Package {
     why: "to unpack the sources of the standard library",
 };
 
+/// The browser.
+pub(crate) const CHROMIUM: Package = Package {
+    name: "chromium",
+    program: "chromium",
+    why: "to look at the LuCI pages as people do",
+};
+
+/// Runs the browser's driver.
+pub(crate) const NODEJS: Package = Package {
+    name: "nodejs",
+    program: "node",
+    why: "to drive the browser",
+};
+
+/// Brings the browser's driver.
+pub(crate) const NPM: Package = Package {
+    name: "npm",
+    program: "npm",
+    why: "to install playwright-core, which drives the browser",
+};
+
 /// Makes sure that `packages` are there: installs what is missing where this is a Debian-like system and we are root,
 /// and says so.
 ///

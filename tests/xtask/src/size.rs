@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(crate) use target::{Target, Variant};
 
 /// Above this the command fails: bytes of YANG in the program, the table of the modules and the code over it.
-const YANG_GATE: usize = 200_000;
+const YANG_GATE: usize = 240_000;
 /// Where the program lies in the package.
 const INSTALLED: &str = "usr/sbin/glimpse-agent";
 
@@ -31,14 +31,21 @@ pub(crate) struct Arguments {
     compare: bool,
 }
 
-/// Above this the command fails, in bytes of the package; what is wanted on routers is 1 500 000 and 1 000 000.
+/// Above this the command fails, in bytes of the package (docs/figures.md).
 fn gate(target: Target, variant: Variant) -> Option<usize> {
     match (target, variant) {
-        (Target::X86_64, Variant::Full) => Some(2_300_000),
-        (Target::X86_64, Variant::Mini) => Some(2_000_000),
-        (Target::Mipsel24kc, Variant::Full) => Some(1_500_000),
-        (Target::Mipsel24kc, Variant::Mini) => Some(1_000_000),
+        (Target::X86_64, Variant::Full) => Some(2_200_000),
+        (Target::Mipsel24kc, Variant::Full) => Some(2_100_000),
+        (Target::Mipsel24kc, Variant::Mini) => Some(1_700_000),
         _ => None,
+    }
+}
+
+/// What we want to reach, in bytes.
+fn aim(variant: Variant) -> usize {
+    match variant {
+        Variant::Full => 1_500_000,
+        Variant::Mini => 1_000_000,
     }
 }
 
@@ -58,11 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .transpose()?;
     let full = weigh(Variant::Full)?;
 
-    println!(
-        "profile small, {}, static, {}",
-        target.triple(),
-        "standard library built with it"
-    );
+    println!("profile small, {}, static", target.triple());
     full.print();
     if let Some(mini) = &mini {
         mini.print();
@@ -145,6 +148,11 @@ impl Weight {
                 verdict(self.package, gate)
             );
         }
+        let aim = aim(self.variant);
+        println!(
+            "  aim       {aim:>10} bytes   {}",
+            verdict(self.package, aim)
+        );
     }
 
     fn keep(&self) -> Result<()> {

@@ -2,11 +2,11 @@
 //! else by nextest, whose summary comes last.
 
 use crate::packages::{
-    self, BUSYBOX, CMAKE, CURL, GCC, IPROUTE2, IPUTILS_PING, LIBYANG_TOOLS, NFTABLES, OPENSSL,
-    PCRE2, PKG_CONFIG, PYTHON, SHELLCHECK,
+    self, BUSYBOX, CHROMIUM, CMAKE, CURL, GCC, IPROUTE2, IPUTILS_PING, LIBYANG_TOOLS, NFTABLES,
+    NODEJS, NPM, OPENSSL, PCRE2, PKG_CONFIG, PYTHON, SHELLCHECK,
 };
 use crate::workspace::Metadata;
-use crate::{gen_yang, process};
+use crate::{browser, gen_yang, process};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
@@ -38,9 +38,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         PYTHON,
         BUSYBOX,
         SHELLCHECK,
+        CHROMIUM,
+        NODEJS,
+        NPM,
     ])?;
     ensure_nextest()?;
-    ensure_pyang(&Metadata::read(&crate::workspace::host()?)?.target_directory)?;
+    let metadata = Metadata::read(&crate::workspace::host()?)?;
+    ensure_pyang(&metadata.target_directory)?;
+    browser::ensure_driver(&crate::workspace::root(), &metadata.target_directory)?;
     // One selection for all: the programs, the tests and their libraries are then built once, not once per command.
     process::run(process::cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
     gen_yang::check()?;

@@ -4,7 +4,7 @@ use super::{Exit, Failure, print, print_json};
 use crate::local::service::Request;
 use crate::local::uci::Settings;
 use crate::local::{erase, socket};
-use crate::uplink::forget;
+use crate::uplink::forget::{self, Asked};
 use crate::{app, daemon};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,6 +26,8 @@ pub(super) async fn run(config: &Path, json: bool) -> Result<Exit, Failure> {
         "The controller has forgotten this agent."
     } else if answer["pending"] == true {
         "The controller is asked to forget this agent as soon as it can be reached; until then its key is kept for that."
+    } else if answer["forgotten"] == false {
+        "The controller has shut this agent out; whether it has forgotten it, its operator knows."
     } else {
         "There was no controller to ask."
     };
@@ -40,14 +42,22 @@ async fn without_daemon(settings: &Settings) -> Result<Value, Failure> {
     erase::carry_out(settings, daemon::run_dir(settings))?;
     let state_dir = &settings.controller.state_dir;
     let waiting = erase::aside(state_dir);
+    let mut forgotten = (!waiting.is_empty()).then_some(true);
     for aside in &waiting {
-        if let Err(error) = forget::ask(aside).await {
-            log::warn!("{} cannot be asked yet: {error}", aside.url);
-            continue;
+        match forget::ask(aside).await {
+            Ok(Asked::Forgets) => {}
+            Ok(Asked::ShutOut) => {
+                log::warn!("{}", forget::shut_out(&aside.url));
+                forgotten = Some(false);
+            }
+            Err(error) => {
+                log::warn!("{} cannot be asked yet: {error}", aside.url);
+                forgotten = Some(false);
+                continue;
+            }
         }
         erase::let_go(aside)?;
     }
     let pending = !erase::aside(state_dir).is_empty();
-    let forgotten = (!waiting.is_empty()).then_some(!pending);
     Ok(json!({"forgotten": forgotten, "pending": pending}))
 }

@@ -53,7 +53,7 @@ impl Daemon {
         }
         log::info!("erased by the household: everything begins anew");
         self.erasing = true;
-        let asks = self.settings.controller.url.is_some();
+        let asks = erase::controller(&self.settings).is_some();
         let pending = asks && erase::is_enrolled(&self.state_dir);
         json!({"forgotten": pending.then_some(false), "pending": pending})
     }

@@ -2,13 +2,12 @@
 
 use super::Daemon;
 use super::own::target_of;
+use crate::local::service::ANSWER_BYTES;
 use glimpse_model::instruction::Task;
 use glimpse_model::timing::Timing;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Entries that are listed: more do not fit into a message.
-const MOST: usize = 100;
 /// Targets of one entry.
 const TARGETS: usize = 8;
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;
@@ -35,7 +34,7 @@ pub(super) fn monthly(timing: &Timing, worst_bytes: u64) -> u64 {
 }
 
 impl Daemon {
-    /// The household's own, then those of the doors.
+    /// The household's own, then those of the doors, as many as fit into a message.
     pub(super) fn schedules(&self) -> Value {
         let mut schedules = self.own_schedules();
         let listed = self.plan.upcoming().map(|(instruction, next)| {
@@ -63,8 +62,14 @@ impl Daemon {
         });
         schedules.extend(listed);
         schedules.extend(self.lmap_schedules());
-        let more = schedules.len() > MOST;
-        schedules.truncate(MOST);
+        let mut bytes = 0;
+        let fit = schedules.iter().take_while(|schedule| {
+            bytes += schedule.to_string().len() + 1;
+            bytes <= ANSWER_BYTES
+        });
+        let fit = fit.count();
+        let more = schedules.len() > fit;
+        schedules.truncate(fit);
         json!({"schedules": schedules, "more": more})
     }
 

@@ -354,4 +354,4 @@ fn bytes_of(status: &Value) -> u64 {
 }
 
 /// How long an enrolment may take.
-const ENROLMENT: Duration = Duration::from_secs(60);
+const ENROLMENT: Duration = Duration::from_mins(1);

@@ -117,13 +117,14 @@ impl Surroundings {
                 "protocol": wan.protocol,
                 "up": wan.up,
                 "uptime_s": facts.uptime_s(now),
+                "signal_dbm": facts.radio.as_ref().and_then(|radio| radio.signal_dbm),
             });
         }
         let Some(device) = device else {
             return Value::Null;
         };
         json!({"interface": null, "device": device, "kind": word(kind), "protocol": null, "up": true,
-            "uptime_s": null})
+            "uptime_s": null, "signal_dbm": null})
     }
 
     /// What machine this is, as the household is shown it; `null` when nobody tells.
@@ -132,7 +133,7 @@ impl Surroundings {
         facts
             .board
             .as_ref()
-            .map_or(Value::Null, |board| board.to_json())
+            .map_or(Value::Null, crate::local::ubus::facts::Board::to_json)
     }
 
     /// Battery charge in percent, where there is a battery.
@@ -181,7 +182,16 @@ impl Surroundings {
             interface: interface.as_deref(),
             mode,
         };
-        match serde_json::to_value(self.host.snapshot(link, &traffic)) {
+        let mut snapshot = self.host.snapshot(link, &traffic);
+        if snapshot.signal_strength.is_none() {
+            let facts = self.facts.borrow();
+            let radio = facts
+                .radio
+                .as_ref()
+                .filter(|_| mode == ConnectionMode::Wlan);
+            snapshot.signal_strength = radio.and_then(|radio| radio.quality_percent);
+        }
+        match serde_json::to_value(snapshot) {
             Ok(Value::Object(info)) => info,
             _ => Map::new(),
         }

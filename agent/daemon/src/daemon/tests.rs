@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::executor::RunEvent;
 use crate::local::history;
 use crate::local::uci::{QuietHours, QuietZone};
 use crate::spool::Spool;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 /// A daemon and the ends of its channels.
 pub(super) struct Bench {

@@ -126,7 +126,13 @@ impl<'a> Bench<'a> {
             options["ping_type"] = "Udp".into();
             outcome = self.measure("traceroute", options).await?;
         }
-        Ok(hops(&outcome.probe_result))
+        let mut hops = hops(&outcome.probe_result);
+        // Where the next hop does not answer, this machine itself says so.
+        let own = own::addresses();
+        for hop in &mut hops {
+            *hop = hop.filter(|(address, _)| own.iter().all(|(_, own)| own != address));
+        }
+        Ok(hops)
     }
 
     /// The default routes: of IPv6 only where there is an address to go out with. Routers of a home announce themselves

@@ -123,7 +123,7 @@ impl<'a> Board<'a> {
     }
 
     /// The whole as `run_status` has it.
-    pub(super) fn json(&self, finding: Option<Value>, report: Option<String>) -> Value {
+    pub(super) fn json(&self, finding: &Value, report: &Value) -> Value {
         let step = |place: &Place| {
             let values = place.judged.as_ref().map(|judged| &judged.values.0);
             json!({
@@ -142,7 +142,8 @@ impl<'a> Board<'a> {
     }
 
     fn show(&self) {
-        self.progress.send_replace(self.json(None, None));
+        self.progress
+            .send_replace(self.json(&Value::Null, &Value::Null));
     }
 
     fn place(&mut self, code: StepCode) -> Option<&mut Place> {

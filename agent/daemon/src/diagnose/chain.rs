@@ -109,7 +109,7 @@ impl Kind {
     /// How long the whole chain takes at most.
     pub const fn longest_run(self) -> Duration {
         match self {
-            Self::Down | Self::Speed => Duration::from_secs(60),
+            Self::Down | Self::Speed => Duration::from_mins(1),
             Self::Slow => Duration::from_secs(90),
         }
     }

@@ -1,7 +1,6 @@
 //! What a chain is given.
 
 use super::slow::{Hops, Known, Station};
-use crate::local::ubus::{Bus, Facts, facts};
 use crate::local::uci::Settings;
 use crate::{app, clock, random, tls};
 use glimpse_model::time::{SECOND, Timestamp};
@@ -108,44 +107,6 @@ impl Means {
             now: clock::now,
             seed: random::seed(),
         }
-    }
-
-    /// The same where there is a system bus.
-    #[must_use]
-    pub fn on_bus(mut self, facts: &Facts, bus: Bus) -> Self {
-        self.wan = facts.wan.as_ref().map(Wan::from).unwrap_or_default();
-        self.stations = Some(Arc::new(OnBus(bus)));
-        self
-    }
-}
-
-impl From<&facts::Wan> for Wan {
-    fn from(wan: &facts::Wan) -> Self {
-        Self {
-            interface: Some(wan.interface.clone()),
-            device: wan.device.clone(),
-            l3_device: wan.l3_device.clone(),
-            protocol: wan.protocol.clone(),
-            servers: wan.servers.clone(),
-            error: wan.error.clone(),
-        }
-    }
-}
-
-/// The router's Wi-Fi as the system bus tells of it.
-struct OnBus(Bus);
-
-impl Stations for OnBus {
-    fn station<'a>(&'a self, hardware: &'a str) -> Asking<'a> {
-        Box::pin(async move {
-            let station = facts::station(&self.0, hardware).await?;
-            Some(Station {
-                signal_dbm: station.signal_dbm,
-                noise_dbm: station.noise_dbm,
-                rx_kbps: station.rx_kbps,
-                tx_kbps: station.tx_kbps,
-            })
-        })
     }
 }
 

@@ -21,7 +21,8 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
 const UNUSABLE: IdentityError = IdentityError::Key("not a P-256 key in PKCS#8 form");
-const UNSIGNED: IdentityError = IdentityError::Key("the key could not sign: the system gives no randomness");
+const UNSIGNED: IdentityError =
+    IdentityError::Key("the key could not sign: the system gives no randomness");
 
 /// A P-256 key pair. Its private half is shown by nothing but [`Key::to_pem`] and [`Key::private_key`].
 pub struct Key {

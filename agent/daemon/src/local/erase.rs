@@ -12,7 +12,7 @@
 
 use super::uci::Settings;
 use crate::files;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,19 @@ pub fn carry_out(settings: &Settings, run_dir: &Path) -> io::Result<()> {
     for dir in [run_dir, state] {
         remove_files(dir, &FILES)?;
     }
+    // The mark goes when all else has gone for good.
+    for dir in [
+        &rejected,
+        spool,
+        &results,
+        &settings.storage.history_dir,
+        state,
+    ] {
+        match File::open(dir).and_then(|dir| dir.sync_all()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(dir, &error)),
+            _ => {}
+        }
+    }
     remove(&state.join(MARK))
 }
 
@@ -100,14 +113,31 @@ pub fn is_enrolled(state_dir: &Path) -> bool {
     state_dir.join("identity/certificate.pem").exists()
 }
 
+/// The address of the controller that the agent was enrolled with; what the settings say where the identity is older than
+/// this note.
+pub fn controller(settings: &Settings) -> Option<String> {
+    let noted = settings.controller.state_dir.join("identity").join(URL);
+    files::read_bounded(&noted, 4096)
+        .ok()
+        .and_then(|url| String::from_utf8(url).ok())
+        .or_else(|| settings.controller.url.clone())
+}
+
 /// The identities that wait to be forgotten.
 pub fn aside(state_dir: &Path) -> Vec<Aside> {
     (0..MOST)
         .map(|number| state_dir.join(format!("{ASIDE}{number}")))
-        .filter_map(|dir| {
-            let url = files::read_bounded(&dir.join(URL), 4096).ok()?;
-            let url = String::from_utf8(url).ok()?;
-            Some(Aside { dir, url })
+        .filter_map(|dir| match files::read_bounded(&dir.join(URL), 4096) {
+            Ok(url) => {
+                let url = String::from_utf8(url).ok()?;
+                Some(Aside { dir, url })
+            }
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    log::error!("{}", at(&dir, &error));
+                }
+                None
+            }
         })
         .collect()
 }
@@ -125,12 +155,11 @@ pub fn let_go(aside: &Aside) -> io::Result<()> {
 fn put_aside(settings: &Settings) -> io::Result<()> {
     let state = &settings.controller.state_dir;
     let identity = state.join("identity");
-    let Some(url) = settings
-        .controller
-        .url
-        .as_ref()
-        .filter(|_| is_enrolled(state))
-    else {
+    if !is_enrolled(state) {
+        return Ok(());
+    }
+    let Some(url) = controller(settings) else {
+        log::warn!("it is not known which controller has to forget this agent: none is asked");
         return Ok(());
     };
     let free = (0..MOST)
@@ -142,7 +171,7 @@ fn put_aside(settings: &Settings) -> io::Result<()> {
         );
         return Ok(());
     };
-    files::replace(&identity.join(URL), url.as_bytes(), 0o600)?;
+    files::replace(&identity.join(URL), url.as_bytes(), 0o644)?;
     // Left behind by an erasure that was cut off, without an address: it is of no use.
     remove_files(&dir, &IDENTITY)?;
     remove_directory(&dir)?;
@@ -165,14 +194,25 @@ fn remove_kinds(dir: &Path, kinds: &[&str]) -> io::Result<()> {
     };
     for entry in entries {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|kind| kinds.iter().any(|known| kind == *known))
-        {
+        let ours = path.file_name().and_then(|name| name.to_str());
+        if ours.is_some_and(|name| is_ours(name, kinds)) {
             remove(&path)?;
         }
     }
     Ok(())
+}
+
+/// Whether a name is one that the agent gives: ten digits or a UUID, after which comes one of `kinds`.
+fn is_ours(name: &str, kinds: &[&str]) -> bool {
+    let stem = kinds
+        .iter()
+        .find_map(|kind| name.strip_suffix(kind)?.strip_suffix('.'));
+    stem.is_some_and(|stem| {
+        let stem = stem.strip_suffix(".json").unwrap_or(stem);
+        let stem = stem.strip_prefix("refused-").unwrap_or(stem);
+        let digits = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        !stem.is_empty() && stem.bytes().all(digits)
+    })
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -182,13 +222,16 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory of ours; one in which somebody else keeps something stays.
+/// Removes a directory of ours; one in which somebody else keeps something stays, and in a jail one that is a mount.
 fn remove_directory(path: &Path) -> io::Result<()> {
     match fs::remove_dir(path) {
         Err(error)
             if !matches!(
                 error.kind(),
-                ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
+                ErrorKind::NotFound
+                    | ErrorKind::DirectoryNotEmpty
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::ResourceBusy
             ) =>
         {
             Err(at(path, &error))
@@ -225,7 +268,9 @@ mod tests {
             "spool/0000000001.ack",
             "spool/gap",
             "spool/rejected/0000000001.rej",
-            "spool-lmap/x.json",
+            "spool-lmap/01890a5d-ac96-774b-bcce-b302099a8057.json",
+            "spool-lmap/refused-3.json",
+            "spool-lmap/01890a5d-ac96-774b-bcce-b302099a8057.json.new",
             "run/open.json",
         ] {
             let path = dir.path().join(path);
@@ -253,19 +298,20 @@ mod tests {
     fn all_of_it_goes_and_nothing_of_others() {
         let (dir, settings, run) = laid_out();
         fs::write(dir.path().join("state/wireless"), "others").unwrap();
+        fs::write(dir.path().join("spool/movie.seg"), "others").unwrap();
         mark(&settings.controller.state_dir).unwrap();
         assert!(is_marked(&settings.controller.state_dir));
         carry_out(&settings, &run).unwrap();
         assert!(!is_marked(&settings.controller.state_dir));
         assert_eq!(
             left(dir.path()),
-            ["certificate.pem", "key.pem", "url", "wireless"]
+            ["certificate.pem", "key.pem", "movie.seg", "url", "wireless"]
         );
         let waiting = aside(&settings.controller.state_dir);
         assert_eq!(waiting.len(), 1);
         assert_eq!(waiting[0].url, "https://c.example");
         let_go(&waiting[0]).unwrap();
-        assert_eq!(left(dir.path()), ["wireless"]);
+        assert_eq!(left(dir.path()), ["movie.seg", "wireless"]);
         assert!(aside(&settings.controller.state_dir).is_empty());
         // Once more, with nothing there.
         carry_out(&settings, &run).unwrap();

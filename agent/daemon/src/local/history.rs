@@ -218,18 +218,6 @@ impl History {
         self.raw.iter()
     }
 
-    /// Forgets everything, on flash too.
-    ///
-    /// # Errors
-    /// The file cannot be removed.
-    pub fn erase(&mut self) -> Result<(), Error> {
-        self.raw.clear();
-        self.raw_used = 0;
-        self.rollups = Rollups::default();
-        self.unwritten = false;
-        self.options.dir.as_deref().map_or(Ok(()), file::remove)
-    }
-
     /// Raw results measured at or after `time_us`, in the order they came in.
     pub fn since(&self, time_us: i64) -> impl Iterator<Item = &Raw> {
         self.raw.iter().filter(move |raw| raw.time_us >= time_us)

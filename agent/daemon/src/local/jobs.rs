@@ -166,7 +166,7 @@ fn millis(duration: Duration) -> u64 {
 /// The jobs. Time is handed in; dropping them ends them all.
 pub struct Jobs {
     /// In the order in which they were asked for.
-    jobs: Vec<Job>,
+    all: Vec<Job>,
     places: Arc<Semaphore>,
     events: mpsc::Sender<JobEvent>,
     tell: broadcast::Sender<Event>,
@@ -176,7 +176,7 @@ impl Jobs {
     /// No jobs; theirs arrive at `events`, and who listens to `tell` hears of their states.
     pub fn new(events: mpsc::Sender<JobEvent>, tell: broadcast::Sender<Event>) -> Self {
         Self {
-            jobs: Vec::new(),
+            all: Vec::new(),
             places: Arc::new(Semaphore::new(MOST_RUNNING)),
             events,
             tell,
@@ -200,9 +200,9 @@ impl Jobs {
     /// [`Busy::Full`].
     pub fn queue(&mut self, order: Order, now: Instant) -> Result<ResultId, Busy> {
         self.forget(now);
-        if self.jobs.len() >= MOST_KEPT {
-            let oldest = self.jobs.iter().position(|job| !job.is_under_way());
-            self.jobs.remove(oldest.ok_or(Busy::Full)?);
+        if self.all.len() >= MOST_KEPT {
+            let oldest = self.all.iter().position(|job| !job.is_under_way());
+            self.all.remove(oldest.ok_or(Busy::Full)?);
         }
         let id = order.id;
         let fills_line = order.line.is_some();
@@ -212,7 +212,7 @@ impl Jobs {
             events: self.events.clone(),
         };
         let task = tokio::spawn(turns.run(order.line, order.work)).abort_handle();
-        self.jobs.push(Job {
+        self.all.push(Job {
             id,
             kind: order.kind,
             method: order.method,
@@ -233,23 +233,23 @@ impl Jobs {
 
     /// Jobs that have not ended.
     pub fn under_way(&self) -> usize {
-        self.jobs.iter().filter(|job| job.is_under_way()).count()
+        self.all.iter().filter(|job| job.is_under_way()).count()
     }
 
     /// Whether one that fills the line has begun.
     pub fn has_line(&self) -> bool {
-        let mut jobs = self.jobs.iter();
+        let mut jobs = self.all.iter();
         jobs.any(|job| job.fills_line && job.state == JobState::Running)
     }
 
     /// Whether a job fills the line.
     pub fn fills_line(&self, id: ResultId) -> bool {
-        self.jobs.iter().any(|job| job.id == id && job.fills_line)
+        self.all.iter().any(|job| job.id == id && job.fills_line)
     }
 
     /// Whether a job of the schedule is under way.
     pub fn runs(&self, schedule: &str) -> bool {
-        let mut jobs = self.jobs.iter();
+        let mut jobs = self.all.iter();
         jobs.any(|job| job.is_under_way() && job.schedule.as_deref() == Some(schedule))
     }
 
@@ -290,7 +290,7 @@ impl Jobs {
 
     /// The ids of those under way.
     pub fn open(&self) -> Vec<ResultId> {
-        let open = self.jobs.iter().filter(|job| job.is_under_way());
+        let open = self.all.iter().filter(|job| job.is_under_way());
         open.map(|job| job.id).collect()
     }
 
@@ -312,11 +312,11 @@ impl Jobs {
     }
 
     fn find(&mut self, id: ResultId) -> Option<&mut Job> {
-        self.jobs.iter_mut().find(|job| job.id == id)
+        self.all.iter_mut().find(|job| job.id == id)
     }
 
     fn forget(&mut self, now: Instant) {
-        self.jobs.retain(|job| {
+        self.all.retain(|job| {
             job.ended
                 .is_none_or(|ended| now.saturating_duration_since(ended) < KEPT)
         });
@@ -330,7 +330,7 @@ impl Jobs {
 
 impl Drop for Jobs {
     fn drop(&mut self) {
-        for job in &self.jobs {
+        for job in &self.all {
             job.task.abort();
         }
     }

@@ -9,6 +9,7 @@ pub mod line;
 pub mod sample;
 #[cfg(test)]
 mod tests;
+pub mod ways;
 
 pub use figure::{Figure, Range};
 
@@ -22,6 +23,8 @@ use std::collections::BTreeMap;
 
 /// Targets that are named at most.
 const TARGETS: usize = 32;
+/// Bytes of an event's text that are shown.
+const EVENT_BYTES: usize = 200;
 /// Events that are shown at most: the newest.
 const EVENTS: usize = 64;
 const HOUR_S: i64 = 3600;
@@ -71,7 +74,7 @@ impl Grid {
         }
     }
 
-    fn from_us(&self) -> i64 {
+    fn begin_us(&self) -> i64 {
         self.from_s.saturating_mul(SECOND)
     }
 
@@ -199,7 +202,7 @@ pub fn series(
     match query.range {
         Range::Day => of_raw(history, figure, &grid, &mut found),
         Range::Week | Range::Month => {
-            of_rows(history, Span::Hour, i64::MAX, figure, &grid, &mut found)
+            of_rows(history, Span::Hour, i64::MAX, figure, &grid, &mut found);
         }
         Range::Year => of_rows(history, Span::Day, i64::MAX, figure, &grid, &mut found),
     }
@@ -273,7 +276,7 @@ fn of_rows<'a>(
     found: &mut Found<'a>,
 ) {
     let kept = kept_as(figure);
-    for row in history.rollups(span, grid.from_us()) {
+    for row in history.rollups(span, grid.begin_us()) {
         if row.figure != kept || row.start_us >= until_us {
             continue;
         }
@@ -285,7 +288,7 @@ fn of_rows<'a>(
 
 /// What happened in that time, the oldest first.
 fn events(history: &History, grid: &Grid, now: Timestamp) -> Vec<Value> {
-    let seen = |time_us: i64| (grid.from_us()..=now.as_micros()).contains(&time_us);
+    let seen = |time_us: i64| (grid.begin_us()..=now.as_micros()).contains(&time_us);
     let time = |time_us| Timestamp::from_micros(time_us);
     let noted = history.events().filter(|event| seen(event.time_us));
     let mut events: Vec<(i64, Value)> = noted
@@ -301,6 +304,7 @@ fn events(history: &History, grid: &Grid, now: Timestamp) -> Vec<Value> {
     for raw in skipped.take(EVENTS) {
         let record: Option<Value> = serde_json::from_str(&raw.json).ok();
         let text = record.as_ref().and_then(|record| record["error"].as_str());
+        let text = text.map(|text| &text[..text.floor_char_boundary(EVENT_BYTES)]);
         let value = json!({"time": time(raw.time_us), "kind": "skipped", "text": text});
         events.push((raw.time_us, value));
     }

@@ -123,6 +123,9 @@ pub enum AskError {
     /// Nobody listens.
     #[error("no glimpse-agent daemon answers at {0}: {1}")]
     NoDaemon(String, io::Error),
+    /// Somebody listens and does not answer.
+    #[error("the glimpse-agent daemon at {0} does not answer: {1}")]
+    Silent(String, io::Error),
     /// The daemon does not serve the request.
     #[error("the daemon says: {0}")]
     Refused(String),
@@ -130,9 +133,10 @@ pub enum AskError {
 
 /// Asks the daemon at `path` once.
 pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
-    let unreachable = |error| AskError::NoDaemon(path.display().to_string(), error);
+    let nobody = |error| AskError::NoDaemon(path.display().to_string(), error);
+    let silent = |error| AskError::Silent(path.display().to_string(), error);
+    let mut stream = UnixStream::connect(path).await.map_err(nobody)?;
     let exchange = async {
-        let mut stream = UnixStream::connect(path).await?;
         let mut bytes = request.to_json().to_string().into_bytes();
         bytes.push(b'\n');
         stream.write_all(&bytes).await?;
@@ -142,11 +146,11 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
         Ok::<_, io::Error>(answer)
     };
     let answer = match timeout(PATIENCE, exchange).await {
-        Ok(answer) => answer.map_err(unreachable)?,
-        Err(late) => return Err(unreachable(late.into())),
+        Ok(answer) => answer.map_err(silent)?,
+        Err(late) => return Err(silent(late.into())),
     };
     let mut document: Value =
-        serde_json::from_slice(&answer).map_err(|error| unreachable(error.into()))?;
+        serde_json::from_slice(&answer).map_err(|error| silent(error.into()))?;
     match document.get_mut("answer") {
         Some(answer) => Ok(answer.take()),
         None => Err(AskError::Refused(

@@ -8,6 +8,7 @@
 pub mod channel;
 mod diagnose;
 mod host;
+mod limits;
 mod plugins;
 pub mod quiet;
 mod responder;
@@ -23,12 +24,13 @@ use std::path::{Path, PathBuf};
 
 pub use channel::Channel;
 pub use diagnose::Diagnose;
+pub use limits::Limits;
 pub use plugins::Plugins;
 pub use quiet::{QuietHours, QuietZone, system_zone};
 pub use responder::Responder;
 pub use restconf::Restconf;
 pub use schedule::Schedule;
-pub use settings::{Consent, Controller, Lab, Limits, Local, Log, Settings, Storage};
+pub use settings::{Consent, Controller, Lab, Local, Log, Settings, Storage};
 
 /// Longest settings file read, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;

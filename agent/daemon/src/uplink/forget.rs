@@ -57,12 +57,21 @@ pub fn wish(identity: &Identity, now: Timestamp) -> Result<Forget, ForgetError> 
     })
 }
 
-/// Asks once on behalf of an identity that waits. When this succeeds, the controller has it no more: it said so, or it does
-/// not let the agent in any more, or never can again.
+/// What the controller did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It said that it forgets the agent.
+    Forgets,
+    /// It does not let the agent in any more, so that it cannot be asked: it has forgotten it already, and its answer was
+    /// lost, or its operator has shut the agent out.
+    ShutOut,
+}
+
+/// Asks once on behalf of an identity that waits.
 ///
 /// # Errors
 /// [`ForgetError`]; it may be asked again later.
-pub async fn ask(aside: &Aside) -> Result<(), ForgetError> {
+pub async fn ask(aside: &Aside) -> Result<Asked, ForgetError> {
     let identity = Store::new(&aside.dir).load(&SystemRandom::new())?;
     let now = clock::now();
     let (_, tls) = watch::channel(tls::steady(&identity, now.as_micros() / SECOND)?);
@@ -76,12 +85,21 @@ pub async fn ask(aside: &Aside) -> Result<(), ForgetError> {
         limit: LIMIT,
     };
     match client.call(&call).await {
-        Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(()),
+        Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Asked::Forgets),
         Ok(answer) => Err(ForgetError::Refused(answer.describe())),
-        // Its answer to an earlier wish was lost.
-        Err(error) if error.refusal() == Some(Refusal::OwnRevoked) => Ok(()),
+        // After the handshake alone: before it, anybody on the way can say this.
+        Err(error @ HttpError::Broken { .. }) if error.refusal() == Some(Refusal::OwnRevoked) => {
+            Ok(Asked::ShutOut)
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What it means for the household that the controller at `url` does not let the agent in any more.
+pub fn shut_out(url: &str) -> String {
+    format!(
+        "{url} has shut this agent out; whether it has forgotten it is not known: ask its operator"
+    )
 }
 
 /// Asks for all identities that wait, until none does. One whose certificate has expired can prove nothing any more and is
@@ -96,11 +114,19 @@ pub async fn follow(state_dir: &Path) {
         let mut failed = false;
         for aside in &waiting {
             let done = match ask(aside).await {
-                Ok(()) => {
+                Ok(Asked::Forgets) => {
                     log::info!("{} was asked to forget this agent, and will", aside.url);
                     true
                 }
-                Err(ForgetError::Identity(error)) => {
+                Ok(Asked::ShutOut) => {
+                    log::warn!("{}", shut_out(&aside.url));
+                    true
+                }
+                Err(ForgetError::Identity(
+                    error @ (IdentityError::NotEnrolled { .. }
+                    | IdentityError::Damaged { .. }
+                    | IdentityError::Key(_)),
+                )) => {
                     log::warn!("cannot ask {} to forget this agent: {error}", aside.url);
                     true
                 }

@@ -72,7 +72,7 @@ fn config() -> Config {
 /// A responder with an owner that lets everybody in, or nobody.
 struct Bench {
     port: u16,
-    refused: Box<dyn Fn() -> BTreeMap<Reason, u64> + Send + Sync>,
+    refused: Box<dyn Fn() -> SortedMap<Reason, u64> + Send + Sync>,
     ended: mpsc::UnboundedReceiver<(Ask, Outcome)>,
     /// By which the sessions are ended that were let in, the last one last.
     recalls: Arc<Mutex<Vec<Recall>>>,

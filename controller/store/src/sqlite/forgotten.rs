@@ -51,6 +51,16 @@ pub(super) async fn forget(
         .execute(&mut *connection)
         .await?;
     }
+    // By its token alone its labels could be found again; the moment of its use is that of the agent's enrolment.
+    for delete in [
+        "DELETE FROM tokens WHERE agent = $1 OR used_us = (SELECT created_us FROM agents WHERE id = $1)",
+        "DELETE FROM audiences WHERE kind = 'agent' AND name = $1",
+    ] {
+        sqlx::query(delete)
+            .bind(id.as_str())
+            .execute(&mut *connection)
+            .await?;
+    }
     withheld::release(connection, judge, at).await?;
     changes::count_up(connection).await?;
     Ok(true)

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use glimpse_agent::local::ubus::blob::Kind;
+use glimpse_agent::local::ubus::blob::{Kind, Writer};
 use glimpse_agent::local::ubus::message::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn document(value: &Value) -> Vec<u8> {
     let mut writer = Writer::default();

@@ -85,6 +85,7 @@ fn cargo(toolchain: &Toolchain, target: Target, place: &Path) -> Result<Command>
         |home| Ok(PathBuf::from(home)),
     )?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let sources = toolchain.sources();
     let mut flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
         "-Clink-self-contained=no".to_owned(),
@@ -98,7 +99,12 @@ fn cargo(toolchain: &Toolchain, target: Target, place: &Path) -> Result<Command>
         "-Zfmt-debug=shallow".to_owned(),
         "-Crelocation-model=static".to_owned(),
         remap(&workspace::root(), "."),
-        remap(&toolchain.sources()?, "rust"),
+        remap(&sources, "rust"),
+        // As cargo names what lies below the workspace.
+        remap(
+            sources.strip_prefix(workspace::root()).unwrap_or(&sources),
+            "rust",
+        ),
     ];
     for registry in fs::read_dir(home.join("registry/src"))
         .into_iter()

@@ -12,13 +12,13 @@ pub(crate) enum Target {
     /// 64-bit ARM.
     #[value(name = "aarch64")]
     Aarch64,
-    /// 32-bit ARM with VFPv3.
+    /// 32-bit ARM with a floating-point unit.
     #[value(name = "armv7")]
     Armv7,
-    /// Little-endian MIPS32r2 without a floating-point unit.
+    /// Little-endian MIPS of 32 bits without a floating-point unit.
     #[value(name = "mipsel_24kc")]
     Mipsel24kc,
-    /// Big-endian MIPS32r2 without a floating-point unit.
+    /// Big-endian MIPS of 32 bits without a floating-point unit.
     #[value(name = "mips_24kc")]
     Mips24kc,
 }

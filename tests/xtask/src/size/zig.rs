@@ -10,9 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `ziglang` of PyPI, of which there is one file for each kind of machine that builds.
+/// `ziglang` of Python's index, of which there is one file for each kind of machine that builds.
 const VERSION: &str = "0.17.1";
-/// SHA-256 of the file for Linux on x86_64.
+/// SHA-256 of the file for Linux on `x86_64`.
 const HASH: &str = "ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54";
 /// The parts of a static program that are not Rust's, in the order of linking.
 const PARTS: [&str; 4] = ["crt1.o", "libc.a", "libzigc.a", "libcompiler_rt.a"];
@@ -87,11 +87,11 @@ impl Zig {
         program(&place.join("glimpse-cc"), &compiler)?;
         let archiver = format!("#!/bin/sh\n{caches}exec '{zig}' ar \"$@\"\n");
         program(&place.join("glimpse-ar"), &archiver)?;
-        self.musl(place)?;
+        Self::musl(place)?;
         let here = place.display();
         // Equal functions become one, and similar ones neighbours, by which the package is a sixteenth smaller.
         let linker = format!(
-            "#!/bin/sh\nexec '{}' -flavor gnu '{here}/crt1.o' \"$@\" -L'{here}' -lc -lzigc -lcompiler_rt \
+            "#!/bin/sh\nexec '{}' \"$@\" '{here}/crt1.o' -L'{here}' -lc -lzigc -lcompiler_rt \
              -O2 --gc-sections --icf=all --bp-compression-sort=both --build-id=none -Map='{here}/agent.map'\n",
             toolchain.linker()?.display()
         );
@@ -99,7 +99,7 @@ impl Zig {
     }
 
     /// Lets Zig link a program of nothing, by the compiler in `place`, and keeps the parts that it took.
-    fn musl(&self, place: &Path) -> Result<()> {
+    fn musl(place: &Path) -> Result<()> {
         let ready = place.join(format!("musl-{VERSION}.ready"));
         if ready.is_file() {
             return Ok(());

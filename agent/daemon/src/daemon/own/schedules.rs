@@ -6,7 +6,8 @@
 use super::{Daemon, target_of};
 use crate::clock;
 use crate::local::uci::{Schedule, system_zone};
-use crate::scheduler::plan::{Firing, Missed};
+use crate::random;
+use crate::scheduler::plan::{Firing, Missed, Plan};
 use crate::scheduler::skips::Skipped;
 use crate::spooler::new_id;
 use glimpse_model::id::{InstructionId, TaskId};
@@ -102,8 +103,10 @@ impl Daemon {
         self.own.plan.wake_at()
     }
 
-    /// The clock, which had not been set, shows `now`.
+    /// The clock, which had not been set, shows `now`: nothing has fired yet, and what passed before is over.
     pub(in crate::daemon) fn own_clock_was_set(&mut self, now: Timestamp) {
+        self.own.plan = Plan::new(random::seed());
+        self.plan_own(true, now);
         self.own.plan.clock_was_set(clock::WRITTEN, now);
     }
 

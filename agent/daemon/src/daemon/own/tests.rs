@@ -92,7 +92,7 @@ async fn a_measurement_by_hand_is_kept_counted_and_never_sent() {
         (done["bytes"].as_u64(), bench.own_bytes()),
         (Some(bytes), bytes)
     );
-    assert_eq!(bench.shown().await, [record.clone()]);
+    assert_eq!(bench.shown().await, std::slice::from_ref(record));
     let series = json!({"op": "series", "figure": "delay", "range": "day"});
     let series = Request::parse(series.to_string().as_bytes()).unwrap();
     let series = bench.daemon.answer(series).await;
@@ -284,6 +284,27 @@ async fn a_schedule_that_fired_is_remembered_by_the_next_process() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_late_counts_nothing_as_missed() {
+    let mut bench = Bench::alone().await;
+    bench.schedule(&format!(
+        "config schedule 'p'\n{PING}\toption timing 'periodic'\n\toption every_minutes '1'\n"
+    ));
+    let tell = bench.daemon.tell.clone();
+    bench.daemon.own = Household::new(&bench.daemon.state_dir, tell);
+    // The next process begins without a clock, and gets one a day later.
+    bench.daemon.plan_own(true, Timestamp::from_unix_seconds(5));
+    let later = clock::now().plus_micros(86_400 * SECOND);
+    bench.daemon.own_clock_was_set(later);
+    bench.daemon.tick_own(later);
+    assert_eq!(bench.shown().await, Vec::<Value>::new());
+    let next = bench.daemon.own_wake_at().unwrap();
+    assert!(
+        (1..=60 * SECOND).contains(&next.since(later)),
+        "{next} {later}"
+    );
+}
+
+#[tokio::test]
 async fn quiet_hours_hold_for_schedules_unless_they_say_otherwise() {
     let mut bench = Bench::alone().await;
     let quiet = bench.quiet("00:00-24:00");
@@ -426,6 +447,23 @@ async fn schedules_of_both_sides_are_listed_with_their_cost() {
         status["settings_error"],
         "schedule 'bad': option.hops: is not an option here"
     );
+}
+
+#[tokio::test]
+async fn a_long_list_fits_into_a_message() {
+    let mut bench = Bench::new().await;
+    let instructions: Vec<Value> = (0..300)
+        .map(|n| {
+            json!({"id": format!("i{n}"), "timing": {"ondemand": {}}, "purpose": "x".repeat(200),
+                "task": {"id": "1", "method": "ping", "options": {"host": "192.0.2.1"}}})
+        })
+        .collect();
+    let set = json!({"schema": 2, "instructions": instructions}).to_string();
+    assert!(bench.daemon.instruct(set.as_bytes(), None).await);
+    let answer = bench.daemon.answer(Request::Schedules).await;
+    assert!(answer.to_string().len() < 60 << 10);
+    assert!(answer["schedules"].as_array().unwrap().len() > 50);
+    assert_eq!(answer["more"], true);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::diagnose::means::{Asking, Stations};
 use crate::diagnose::slow::{Known, Station};
 use crate::diagnose::{self, Means, means};
 use crate::identity::Fingerprint;
-use crate::local::series::{Figure, line};
+use crate::local::series::{Figure, line, ways};
 use crate::local::service::{Complaint, Enrol, Survey};
 use crate::local::survey;
 use crate::local::ubus::Bus;
@@ -88,6 +88,7 @@ impl Daemon {
         let mut means = Means::new(registry, self.settings.clone());
         means.client = client;
         means.known = self.known(clock::now());
+        means.ways = ways::ways(&self.history);
         let facts = self.surroundings.facts();
         if let Some(wan) = facts.wan {
             means.wan = means::Wan {
@@ -165,12 +166,11 @@ impl Daemon {
             work: Box::pin(async move {
                 let work = async {
                     let bundle;
-                    let first = match fingerprint {
-                        Some(fingerprint) => FirstContact::Fingerprint(fingerprint),
-                        None => {
-                            bundle = tls::system_bundle()?;
-                            FirstContact::SystemRoots(&bundle)
-                        }
+                    let first = if let Some(fingerprint) = fingerprint {
+                        FirstContact::Fingerprint(fingerprint)
+                    } else {
+                        bundle = tls::system_bundle()?;
+                        FirstContact::SystemRoots(&bundle)
                     };
                     enrol::enrol(&url, name.as_deref(), token.reveal(), first, &store)
                         .await

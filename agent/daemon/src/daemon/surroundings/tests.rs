@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::clock;
-use crate::local::ubus::facts::Board;
+use crate::guard::accounts::Accounts;
+use crate::local::ubus::facts::{Board, Radio};
+use crate::local::uci::Settings;
+use glimpse_model::configuration::Configuration;
 use std::time::Duration;
 
 fn put(root: &Path, path: &str, text: &str) {
@@ -124,7 +127,7 @@ fn the_household_is_shown_what_is_known() {
         "{shown}"
     );
     let rest = json!({"interface": "wan", "device": "eth1", "kind": "wired", "protocol": "dhcp", "up": true,
-        "uptime_s": shown["uptime_s"]});
+        "uptime_s": shown["uptime_s"], "signal_dbm": null});
     assert_eq!(shown, rest);
     assert_eq!(told.board_report(), Value::Null);
     let guessed = Surroundings::new(root.path(), root.path()).link_report(&[], later);
@@ -149,6 +152,31 @@ fn the_household_is_shown_what_is_known() {
         known.board_report(),
         json!({"model": "X1", "release": null})
     );
+}
+
+#[test]
+fn a_line_over_wifi_has_a_signal() {
+    let root = machine();
+    put(root.path(), "sys/class/net/wlan0/uevent", "DEVTYPE=wlan\n");
+    let facts = Facts {
+        wan: Some(by("wwan", "dhcp", "wlan0")),
+        radio: Some(Radio {
+            signal_dbm: Some(-61),
+            quality_percent: Some(70),
+            ..Radio::default()
+        }),
+        ..Facts::default()
+    };
+    let scene = Surroundings::new(root.path(), root.path());
+    let mut scene = scene.knowing(watch::channel(facts).1);
+    let shown = scene.link_report(&[], clock::steady());
+    assert_eq!(
+        (&shown["kind"], &shown["signal_dbm"]),
+        (&json!("wireless"), &json!(-61))
+    );
+    let rules = crate::daemon::rules(&Settings::default(), &Configuration::default());
+    let info = scene.info(&[], &Guard::new(rules, Accounts::new(clock::now())));
+    assert_eq!(info["signal_strength"], 70);
 }
 
 #[test]

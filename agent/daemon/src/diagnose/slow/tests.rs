@@ -225,7 +225,7 @@ fn row_3_the_router_is_the_limit() {
         scene.loads.down = Some(load(30_000, 120_000));
     });
     finds(F::RouterBusy, State::Fair, &[], |scene| {
-        scene.busy_percent = 80
+        scene.busy_percent = 80;
     });
 }
 
@@ -255,7 +255,7 @@ fn row_4_delay_and_loss_near_and_far() {
         json!({"delay_us": 180_000, "loss_ppm": 0, "after_hop": 6})
     );
     finds(F::TroubleBeyond, State::Fair, &[], |scene| {
-        scene.delay.far = vec![trips(0, 45_000)]
+        scene.delay.far = vec![trips(0, 45_000)];
     });
     // One reference that has trouble of its own says nothing of the line; neither does one lost packet.
     finds(F::NotSlow, State::Good, &[], |scene| {
@@ -325,25 +325,25 @@ fn row_6_slow_when_it_is_full() {
 #[test]
 fn row_7_names_families_and_path() {
     finds(F::NamesSlow, State::Bad, &[], |scene| {
-        scene.lookups.median_us = Some(400_000)
+        scene.lookups.median_us = Some(400_000);
     });
     finds(F::NamesSlow, State::Fair, &[], |scene| {
-        scene.lookups.median_us = Some(60_000)
+        scene.lookups.median_us = Some(60_000);
     });
     finds(F::NamesSlow, State::Bad, &[], |scene| {
-        scene.lookups.answered = 2
+        scene.lookups.answered = 2;
     });
     finds(F::Ipv6Slow, State::Fair, &[], |scene| {
-        scene.families.ipv6 = Some(trips(0, 60_000))
+        scene.families.ipv6 = Some(trips(0, 60_000));
     });
     finds(F::Ipv6Slow, State::Fair, &[], |scene| {
-        scene.families.ipv6 = Some(SILENT)
+        scene.families.ipv6 = Some(SILENT);
     });
     finds(F::Ipv4Slow, State::Fair, &[], |scene| {
-        scene.families.ipv4 = Some(trips(4, 14_000))
+        scene.families.ipv4 = Some(trips(4, 14_000));
     });
     finds(F::NotSlow, State::Good, &[], |scene| {
-        scene.families.ipv6 = None
+        scene.families.ipv6 = None;
     });
     let values = finds(F::PathChanged, State::Fair, &[], |scene| {
         scene.before = Some(hops(&[1, 7, 8, 4]));
@@ -353,11 +353,11 @@ fn row_7_names_families_and_path() {
         json!({"from_hop": 2, "since": "1970-01-01T00:00:00Z"})
     );
     finds(F::PathChanged, State::Fair, &[], |scene| {
-        scene.before = Some(hops(&[1, 2]))
+        scene.before = Some(hops(&[1, 2]));
     });
     for same in [&[1, 2, 3, 4][..], &[1, 0, 3, 4], &[1, 9, 3, 4], &[1, 2, 3]] {
         finds(F::NotSlow, State::Good, &[], |scene| {
-            scene.before = Some(hops(same))
+            scene.before = Some(hops(same));
         });
     }
 }

@@ -19,14 +19,17 @@ pub(in crate::diagnose) async fn gateway(
     targets: &[Target],
 ) -> Result<Families<Gateway>, Reason> {
     let routes = bench.routes();
+    let routed = routes.iter().next().is_some();
     let (ipv4, ipv6) = tokio::join!(
         one(bench, routes.ipv4, Version::V4, targets),
         one(bench, routes.ipv6, Version::V6, targets),
     );
-    Ok(Families {
-        ipv4: ipv4?,
-        ipv6: ipv6?,
-    })
+    let (ipv4, ipv6) = (ipv4?, ipv6?);
+    if routed && ipv4.is_none() && ipv6.is_none() {
+        // Between two points, and nothing behind it to send to.
+        return Err(Reason::NoTarget);
+    }
+    Ok(Families { ipv4, ipv6 })
 }
 
 async fn one(

@@ -42,10 +42,11 @@ pub(super) fn write(dir: &Path, bytes: &[u8]) -> Result<(), Error> {
         .mode(0o700)
         .create(dir)
         .map_err(failed)?;
+    // A new file always, never what a link there leads to.
+    let _ = std::fs::remove_file(&new);
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))
@@ -56,18 +57,4 @@ pub(super) fn write(dir: &Path, bytes: &[u8]) -> Result<(), Error> {
         let _ = std::fs::remove_file(&new);
     }
     written.map_err(failed)
-}
-
-pub(super) fn remove(dir: &Path) -> Result<(), Error> {
-    let path = dir.join(NAME);
-    // A half-written one is there only after a crash.
-    let _ = std::fs::remove_file(dir.join(NEW_NAME));
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::Io {
-            action: "remove",
-            path,
-            source: e,
-        }),
-        _ => Ok(()),
-    }
 }

@@ -54,7 +54,7 @@ fn pages_follow_each_other_newest_first() {
         (vec![id(4), id(3)], &json!(true))
     );
     let second = asked(&history, |query| {
-        (query.limit, query.before) = (3, Some(id(3)))
+        (query.limit, query.before) = (3, Some(id(3)));
     });
     assert_eq!(
         (ids(&second), &second["more"]),
@@ -76,11 +76,11 @@ fn each_filter_narrows() {
     let failed = asked(&history, |query| query.status = Some(Status::Failed));
     assert_eq!(ids(&failed), [id(4), id(0)]);
     let names = asked(&history, |query| {
-        query.method = Some("dnslookup".to_owned())
+        query.method = Some("dnslookup".to_owned());
     });
     assert_eq!(ids(&names).len(), 4);
     let since = asked(&history, |query| {
-        (query.since, query.until) = (time(2), time(4))
+        (query.since, query.until) = (time(2), time(4));
     });
     assert_eq!(ids(&since), [id(3), id(2)]);
     let one = asked(&history, |query| query.id = Some(id(5)));

@@ -78,7 +78,10 @@ impl<'a> Last24<'a> {
         let now_us = now.as_micros();
         let mut targets: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for raw in history.since(now_us.saturating_sub(DAY_US)) {
-            let delays = raw.points.iter().filter(|point| point.figure == Figure::Delay);
+            let delays = raw
+                .points
+                .iter()
+                .filter(|point| point.figure == Figure::Delay);
             let medians = delays.filter_map(|point| point.median);
             targets.entry(&raw.target).or_default().extend(medians);
         }
@@ -140,7 +143,14 @@ mod tests {
         Timestamp::from_unix_seconds(seconds)
     }
 
-    fn take(history: &mut History, ago_s: i64, figure: Figure, target: &str, value: u32, lost: u32) {
+    fn take(
+        history: &mut History,
+        ago_s: i64,
+        figure: Figure,
+        target: &str,
+        value: u32,
+        lost: u32,
+    ) {
         let time = at(NOW - ago_s);
         let record = Record::new(ResultId::from_parts(time, [0; 10]), Status::Ok);
         let sample = Sample {
@@ -151,12 +161,24 @@ mod tests {
             values: &[value],
         };
         let raw = Raw::new(&record, time.as_micros(), false, String::new());
-        history.record(time.as_micros(), raw.with_samples(target, &[sample]), &[sample]);
+        history.record(
+            time.as_micros(),
+            raw.with_samples(target, &[sample]),
+            &[sample],
+        );
     }
 
-    fn judged(history: &History, known: &Known, figure: verdict::Figure) -> (Option<u64>, Verdict, usize) {
+    fn judged(
+        history: &History,
+        known: &Known,
+        figure: verdict::Figure,
+    ) -> (Option<u64>, Verdict, usize) {
         let line = line(history, known, at(NOW));
-        let found = line.figures.iter().find(|one| one.figure == figure).unwrap();
+        let found = line
+            .figures
+            .iter()
+            .find(|one| one.figure == figure)
+            .unwrap();
         (found.value, found.verdict, found.samples)
     }
 
@@ -164,8 +186,22 @@ mod tests {
     fn delay_is_that_to_the_nearest_reference() {
         let mut history = History::open(Options::default(), 0).0;
         for n in 0..6 {
-            take(&mut history, 3600 + n * 60, Figure::Delay, "near", 14_000, 0);
-            take(&mut history, 3600 + n * 60, Figure::Delay, "far", 190_000, 50);
+            take(
+                &mut history,
+                3600 + n * 60,
+                Figure::Delay,
+                "near",
+                14_000,
+                0,
+            );
+            take(
+                &mut history,
+                3600 + n * 60,
+                Figure::Delay,
+                "far",
+                190_000,
+                50,
+            );
         }
         take(&mut history, 60, Figure::Delay, "router", 300, 0);
         take(&mut history, 25 * 3600, Figure::Delay, "near", 900_000, 0);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_000_000);
 
-fn answered(answers: Value, share: bool) -> Result<Survey, Refused> {
+fn answered(answers: &Value, share: bool) -> Result<Survey, Refused> {
     Survey::answer(answers.as_object().unwrap(), share, NOW)
 }
 
@@ -18,7 +18,7 @@ fn all() -> Value {
 fn answers_are_kept_as_they_were_given_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(load(dir.path()).unwrap(), Survey::default());
-    let survey = answered(all(), true).unwrap();
+    let survey = answered(&all(), true).unwrap();
     save(dir.path(), &survey).unwrap();
     let mode = fs::metadata(dir.path().join("survey.json"))
         .unwrap()
@@ -30,7 +30,7 @@ fn answers_are_kept_as_they_were_given_and_read_back() {
     let json = loaded.json();
     assert_eq!(json["answers"]["provider"], "Ünser Netz");
     assert_eq!(json["answers"]["use"], json!(["work", "games"]));
-    assert_eq!(json["answered"], "2026-11-18T07:06:40Z");
+    assert_eq!(json["answered"], "2026-11-18T11:06:40Z");
     assert_eq!(json["shared"], true);
     assert_eq!(
         survey.contract(),
@@ -44,9 +44,9 @@ fn answers_are_kept_as_they_were_given_and_read_back() {
 #[test]
 fn what_is_withdrawn_is_gone() {
     let dir = tempfile::tempdir().unwrap();
-    save(dir.path(), &answered(all(), true).unwrap()).unwrap();
+    save(dir.path(), &answered(&all(), true).unwrap()).unwrap();
     let none = answered(
-        json!({"provider": " ", "use": [], "technology": null}),
+        &json!({"provider": " ", "use": [], "technology": null}),
         true,
     )
     .unwrap();
@@ -64,9 +64,9 @@ fn what_is_withdrawn_is_gone() {
 #[test]
 fn only_what_may_be_shared_becomes_a_record() {
     let id = ResultId::from_parts(NOW, [1; 10]);
-    assert_eq!(answered(all(), false).unwrap().record(id), None);
+    assert_eq!(answered(&all(), false).unwrap().record(id), None);
     assert_eq!(Survey::default().record(id), None);
-    let record = answered(json!({"satisfaction": 2}), true)
+    let record = answered(&json!({"satisfaction": 2}), true)
         .unwrap()
         .record(id)
         .unwrap();
@@ -122,7 +122,7 @@ fn what_is_no_answer_is_said_with_its_name() {
         ),
         (json!({"name": "me"}), "answers.name: is not known here"),
     ] {
-        let refused = answered(answers, true).unwrap_err().to_string();
+        let refused = answered(&answers, true).unwrap_err().to_string();
         assert!(refused.starts_with(said), "{refused} instead of {said}");
     }
 }

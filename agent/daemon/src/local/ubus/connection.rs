@@ -262,6 +262,10 @@ impl Line {
         match happened {
             Some(Happened::Offered) => {
                 log::info!("the object {} is on the system bus", object::PATH);
+                if self.declined.take().is_some() {
+                    // Whoever lets it in may let it ask, too. Nobody need listen.
+                    let _ = self.changes.send(Change::Connected);
+                }
             }
             Some(Happened::Declined(status)) => {
                 if self.declined.replace(status) != Some(status) {

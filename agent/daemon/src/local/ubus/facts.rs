@@ -35,6 +35,8 @@ pub struct Facts {
     pub wan: Option<Wan>,
     /// The device below it.
     pub device: Device,
+    /// Its radio, where it goes over Wi-Fi.
+    pub radio: Option<Radio>,
     /// What machine this is.
     pub board: Option<Board>,
     /// When the way to the Internet was asked for.

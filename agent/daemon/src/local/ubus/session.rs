@@ -109,6 +109,8 @@ pub struct Session {
     waiting: BTreeMap<u16, Waiting>,
     object: Option<u32>,
     listener: Option<u32>,
+    /// The bus takes our word that we listen; `Some(false)`: it was refused.
+    listening: Option<bool>,
     /// Somebody wants our notifications.
     heard: bool,
 }
@@ -124,6 +126,7 @@ impl Session {
             waiting: BTreeMap::new(),
             object: None,
             listener: None,
+            listening: None,
             heard: false,
         }
     }
@@ -138,6 +141,8 @@ impl Session {
         if self.listener.is_none() {
             let seq = self.request(Waiting::Listener);
             send.extend(seq.map(|seq| Message::add_object(seq, None, &[])));
+        } else if self.listening == Some(false) {
+            send.extend(self.register());
         }
         send
     }
@@ -233,10 +238,13 @@ impl Session {
                 });
             }
             Some(Waiting::Listener) => send = self.register(),
-            Some(Waiting::Register) if status != Status::Ok => {
-                log::info!("system bus: no word of changed interfaces: {status}");
+            Some(Waiting::Register) => {
+                let heard = status == Status::Ok;
+                if self.listening.replace(heard).is_none() && !heard {
+                    log::info!("system bus: no word of changed interfaces: {status}");
+                }
             }
-            Some(Waiting::Register) | None => {}
+            None => {}
             Some(Waiting::Lookup(call)) => {
                 let status = match status {
                     Status::Ok => Status::NotFound,

@@ -119,14 +119,14 @@ mod tests {
                 "option public_dns dns.example",
                 "diagnose.public_dns 'dns.example': must be an IP",
             ),
-            (
-                "option page_answer ''",
-                "diagnose.page_answer '': must be 1 to 1024 bytes",
-            ),
         ] {
             let text = format!("config diagnose\n\t{option}\n");
             let refused = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(refused.starts_with(words), "{refused}");
         }
+        let long = "x".repeat(LONGEST_ANSWER + 1);
+        let text = format!("config diagnose\n\toption page_answer '{long}'\n");
+        let refused = parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains("must be 1 to 1024 bytes"), "{refused}");
     }
 }

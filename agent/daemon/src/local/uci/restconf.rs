@@ -102,6 +102,8 @@ impl Restconf {
             let value = reader.number(name, unit, 1..=u64::from(most), default.into())?;
             Ok(u16::try_from(value).unwrap_or(default))
         };
+        // The package's script opens the firewall.
+        reader.flag("firewall", false)?;
         let minutes = number("period", "minutes", u16::MAX, 60)?;
         let connection =
             reader.parsed(

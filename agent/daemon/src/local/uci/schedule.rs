@@ -43,9 +43,7 @@ impl Schedule {
     /// Reads a section.
     pub(super) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
         let name = reader.name().unwrap_or_default();
-        if name.is_empty()
-            || name.len() > LONGEST_NAME
-            || !name.bytes().all(super::settings::is_word)
+        if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(super::limits::is_word)
         {
             let reason =
                 format!("must be the section's name: 1 to {LONGEST_NAME} letters, digits, - and _");

@@ -5,6 +5,8 @@ use super::{
     MAX_TARGET, MAX_VALUES, Place, Rollups, Running, Span,
 };
 
+use std::collections::btree_map::Entry;
+
 const MAGIC: [u8; 8] = *b"GHST\x02\0\0\0";
 /// Of the version whose pairs were method and target, and whose rows were all round trips.
 const MAGIC_1: [u8; 8] = *b"GHST\x01\0\0\0";
@@ -130,10 +132,11 @@ impl Rollups {
         for _ in 0..rest.count(bytes.len() / ROW_LEN)? {
             let (place, running) = rest.running(&known)?;
             let place = moved(place)?;
-            if rollups.open.contains_key(&place) {
-                rollups.finish(place, &running.finish());
-            } else {
-                rollups.open.insert(place, running);
+            match rollups.open.entry(place) {
+                Entry::Occupied(_) => rollups.finish(place, &running.finish()),
+                Entry::Vacant(free) => {
+                    free.insert(running);
+                }
             }
         }
         rest.0.is_empty().then_some(rollups)

@@ -1,6 +1,6 @@
 //! Keeps the facts up to date.
 
-use super::{Board, Device, Facts, Wan, ask};
+use super::{Board, Device, Facts, Wan, ask, wifi};
 use crate::clock;
 use crate::local::ubus::{Bus, Change};
 use serde_json::json;
@@ -24,14 +24,8 @@ pub(in crate::local::ubus) async fn follow(
     loop {
         match timeout(AGAIN, changes.recv()).await {
             Ok(Ok(Change::Lost)) => {
+                // What was told last holds until somebody tells something else: a mobile line stays one.
                 there = false;
-                // The machine stays the same; the line may not.
-                facts.send_modify(|facts| {
-                    *facts = Facts {
-                        board: facts.board.take(),
-                        ..Facts::default()
-                    };
-                });
                 continue;
             }
             Ok(Err(RecvError::Closed)) => return,
@@ -51,10 +45,20 @@ async fn look(bus: &Bus, before: Facts) -> Facts {
     let last = before.wan.as_ref().map(|wan| wan.interface.as_str());
     let dump = ask(bus, "network.interface", "dump", json!({})).await;
     let read = Some(clock::steady());
-    let wan = dump.ok().and_then(|dump| Wan::read(&dump, last));
+    // Who does not answer has not said that the line has changed: above all, a mobile one stays one.
+    let wan = match dump {
+        Ok(dump) => Wan::read(&dump, last),
+        Err(_) => before.wan.clone(),
+    };
     let device = match wan.as_ref().and_then(|wan| wan.device.as_deref()) {
         Some(name) => device(bus, name).await,
         None => Device::default(),
+    };
+    let radio = match wan.as_ref().and_then(|wan| wan.l3_device.as_deref()) {
+        Some(name) if wifi::devices(bus).await.iter().any(|device| device == name) => {
+            wifi::radio(bus, name).await
+        }
+        _ => None,
     };
     let board = match before.board {
         Some(board) => Some(board),
@@ -66,6 +70,7 @@ async fn look(bus: &Bus, before: Facts) -> Facts {
     Facts {
         wan,
         device,
+        radio,
         board,
         read,
     }

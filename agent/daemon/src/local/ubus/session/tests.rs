@@ -147,14 +147,21 @@ fn notifications_are_sent_while_somebody_listens() {
 
 #[test]
 fn a_declined_object_is_offered_again() {
-    let mut session = Session::new("glimpse", Vec::new(), &[]);
+    let mut session = Session::new("glimpse", Vec::new(), &["network.interface"]);
     let first = session.start();
     let declined = session.take(ended(first[0].seq, Status::InvalidArgument)).1;
     assert_eq!(declined, Some(Happened::Declined(Status::InvalidArgument)));
     session.take(found(first[1].seq, LISTENER));
+    let register = session.take(ended(first[1].seq, Status::Ok)).0;
+    session.take(ended(register[0].seq, Status::PermissionDenied));
     let again = session.start();
-    assert_eq!(again.len(), 1);
+    assert_eq!(again.len(), 2);
     assert_eq!(again[0].attributes.path.as_deref(), Some("glimpse"));
+    assert_eq!(again[1].attributes.method.as_deref(), Some("register"));
+    session.take(ended(again[1].seq, Status::Ok));
+    // The object still waits for its answer; there is nothing else to ask for.
+    session.take(ended(again[0].seq, Status::InvalidArgument));
+    assert_eq!(session.start().len(), 1);
 }
 
 type Answer = oneshot::Receiver<Result<Value, CallError>>;

@@ -1,6 +1,7 @@
 //! Every option, every refusal.
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::local::uci::{QuietHours, QuietZone};
 use proptest::prelude::*;
 
 fn error(text: &str) -> String {
@@ -239,11 +240,9 @@ fn what_is_paused_is_named_by_ids() {
         error("config limits\n\tlist paused 'a b'"),
         "limits.paused 'a b': must be the id of an instruction (line 2)"
     );
-    let many: String = (0..257)
-        .map(|n| format!("\tlist paused 'i{n}'\n"))
-        .collect();
+    let many: Vec<String> = (0..257).map(|n| format!("\tlist paused 'i{n}'")).collect();
     assert!(
-        error(&format!("config limits\n{many}"))
+        error(&format!("config limits\n{}\n", many.join("\n")))
             .starts_with("limits.paused 'i256': must be at most 256")
     );
 }

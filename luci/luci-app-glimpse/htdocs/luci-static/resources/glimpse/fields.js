@@ -36,7 +36,7 @@ function bounds(s) {
 const tick = (id, on) => E('input', { id, type: 'checkbox', checked: /^(true|1|yes)$/.test(on) ? '' : null });
 
 function control(id, s, required, value) {
-	const named = word => (s.words || CHOICES)[word] || word.replace(/^(udp|tcp|icmp|tls|https)$/i, name => name.toUpperCase()) || '–';
+	const named = word => (s.words || CHOICES)[word] || word.replace(/^\w{3,5}$/, all => all.toUpperCase()) || '–';
 
 	if (s.type == 'boolean')
 		return tick(id, value);
@@ -91,10 +91,10 @@ function make({ properties, required = [] }, given) {
 }
 
 return baseclass.extend({
-	make: make,
+	make,
 
 	/* The form of a method's options. Their help comes from the agent, in English; the catalogue has all that it knows. */
-	options: function({ options: { properties = {}, required = [] } }, given) {
+	options({ options: { properties = {}, required = [] } }, given) {
 		const rank = name => required.includes(name) ? -1 : (ORDER.indexOf(name) + 1 || 99);
 		const sorted = {};
 

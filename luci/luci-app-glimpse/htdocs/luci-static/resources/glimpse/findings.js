@@ -18,21 +18,19 @@ const STEPS = {
 	path_change: _('Changes of the way'), idle: words.figure('delay')
 };
 
-/* Values worth showing at a step, in this order, and those that need a word. */
-const SHOWN = ('interface protocol ipv4 ipv6 ipv4_rtt_us ipv6_rtt_us ipv4_last_hop provider_us router_us public_us url location ipv4_mtu_bytes ipv6_mtu_bytes ' +
-	'now host down_kbps up_kbps signal_dbm busy_percent near_us near_loss_ppm far_us far_loss_ppm idle_us median_us loss_ppm added_down_us added_up_us ' +
-	'ipv4_us ipv6_us since error').split(' ');
+/* Values worth showing at a step, and the words of those that need one. */
+const SHOWN = /^(ipv[46](_last_hop)?|.*_(us|ppm|percent|dbm|bytes)|(down|up)_kbps|interface|protocol|url|location|host|now|since|error)$/;
 const VALUES = {
 	ipv4_last_hop: _('last hop'), provider_us: _("the provider's"), router_us: _("the router's"), public_us: _('a public one'), location: '→', down_kbps: '↓',
 	up_kbps: '↑', near_us: _('near'), far_us: _('far'), near_loss_ppm: _('lost'), far_loss_ppm: _('lost'), idle_us: _('idle'), loss_ppm: _('lost'),
-	added_down_us: '↓ +', added_up_us: '↑ +', since: _('since')
+	interface_mtu_bytes: 'MTU', added_down_us: '↓ +', added_up_us: '↑ +', since: _('since')
 };
 
 const REASONS = {
-	not_configured: _('not set up: option %s'), no_route: _('no way out'), no_target: _('no name could be looked up'),
+	not_configured: _('not set up: option %s'), no_route: _('no way out'), no_target: _('no name found'),
 	no_answer: _('nothing answered'), no_method: _('not in this build'), no_ipv6: _('only one version of IP'),
-	no_client: _('it is not known which device asks'), not_wireless: _('this device is not on Wi-Fi'),
-	no_facts: _('this system does not tell'), no_history: _('nothing to compare with yet'), too_long: _('it took too long')
+	no_client: _('device not known'), not_wireless: _('not on Wi-Fi'),
+	no_facts: _('not told here'), no_history: _('nothing to compare with yet'), too_long: _('it took too long')
 };
 
 const PROVIDER = _('Tell your provider.');
@@ -43,7 +41,7 @@ const AGAIN = _('Measure again later, then send your provider the report.');
 
 /* Heading, what to do, and the values that the two are filled with. */
 const FINDINGS = {
-	interface_down: [_('The Internet connection is switched off (%s).'), _('Switch it on under Network.'), 'interface'],
+	interface_down: [_('The Internet connection is off (%s).'), _('Switch it on under Network.'), 'interface'],
 	no_carrier: [_('No signal on the line.'), _('Check cable and power of the modem, then call your provider.')],
 	no_address: [_('The provider gives no address.'), MODEM],
 	login_refused: [_('The provider refuses the user name or password.'), _('Check both under Network.')],
@@ -62,17 +60,17 @@ const FINDINGS = {
 	ipv4_broken: [_('IPv4 does not work; IPv6 does.'), PROVIDER],
 	ipv6_broken: [_('IPv6 does not work; IPv4 does.'), PROVIDER],
 	works: [_('The Internet works from the router.'), DEVICE],
-	not_checked: [_('Nothing wrong was seen, but not all could be tried.'), _('The skipped steps say what is missing.')],
+	not_checked: [_('No fault was seen, but not all could be tried.'), _('The skipped steps say what is missing.')],
 	no_connection: [_('Nothing outside answers.'), _('Run "Internet does not work".')],
-	line_in_use: [_('Somebody at home uses the line right now (%s down, %s up).'), _('Wait, or find out which device it is.'), 'down_kbps up_kbps'],
+	line_in_use: [_('Somebody at home uses the line (%s down, %s up).'), _('Wait, or find out which device it is.'), 'down_kbps up_kbps'],
 	weak_wifi: [_('This device has a weak Wi-Fi signal (%s).'), _('Go nearer to the router, or use a cable.'), 'signal_dbm'],
-	router_busy: [_('The router itself is the limit: its processor is %s busy.'), _('Switch VPN, shaping or filters off.'), 'busy_percent'],
+	router_busy: [_('The router is the limit: its processor is %s busy.'), _('Switch VPN, shaping or filters off.'), 'busy_percent'],
 	access_disturbed: [_('The access line is disturbed: delay %s, %s lost.'), _('Check the cables, then tell your provider.'), 'delay_us loss_ppm'],
 	trouble_beyond: [_('The trouble is further away, after hop %s.'), _('Your own line is fine.'), 'after_hop'],
 	less_than_paid: [_('%s: you get %s of the %s you pay for.'), AGAIN, 'direction kbps against_kbps'],
 	slower_than_usual: [_('%s: %s, where %s are usual here.'), AGAIN, 'direction kbps against_kbps'],
 	queue_bloat: [_('The line gets slow when it is full: %s more delay.'), _('Queue management (SQM) helps: set it to %s down and %s up.'), 'added_us', 'sqm_down_kbps sqm_up_kbps'],
-	names_slow: [_('Looking up names takes long: %s.'), _('Try another name server.'), 'median_us'],
+	names_slow: [_('Looking up names takes %s.'), _('Try another name server.'), 'median_us'],
 	ipv6_slow: [_('IPv6 is much slower (%s) than IPv4 (%s).'), PROVIDER, 'ipv6_us ipv4_us'],
 	ipv4_slow: [_('IPv4 is much slower (%s) than IPv6 (%s).'), PROVIDER, 'ipv4_us ipv6_us'],
 	path_changed: [_('Packets take another way than before (%s), from hop %s on.'), PROVIDER, 'since from_hop'],
@@ -100,11 +98,11 @@ return baseclass.extend({
 	advice: finding => fill(finding, 1, 3),
 
 	/* What a step has seen, in a line. */
-	seen: function(step) {
+	seen(step) {
 		const values = step.values || {};
 
 		return step.state == 'skipped' ? (REASONS[values.reason] || values.reason || '').format(values.option) :
-			SHOWN.filter(name => values[name] != null).map(name =>
+			Object.keys(values).filter(name => SHOWN.test(name)).map(name =>
 				(VALUES[name] || name.replace(/^ip(v[46]).*|.*/, (all, version) => version ? 'IP' + version : '')) + ' ' + say(name, values[name])).join(' · ');
 	}
 });

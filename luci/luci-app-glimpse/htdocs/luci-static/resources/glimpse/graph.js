@@ -13,8 +13,6 @@
 
 const LEFT = 46, TOP = 16, BOTTOM = 20, TICKS = 22;
 
-let serial = 0;
-
 function svg(tag, attributes, children) {
 	const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
 
@@ -79,7 +77,6 @@ function chart(series, options) {
 	const every = step(most);
 	const top = Math.ceil(most / every - 0.001) * every;
 	const height = o.height + (o.ticks ? TICKS : 0), foot = height - BOTTOM, base = foot - (o.ticks ? TICKS : 0);
-	const id = 'gl-graph-' + (++serial);
 	const place = E('div', { class: 'gl-plot', style: 'height:%dpx'.format(height) });
 	const read = E('div', { class: 'gl-read', 'aria-live': 'polite' }, ['\u00a0']);
 	let width = 0, cursor, shown = null;
@@ -90,10 +87,7 @@ function chart(series, options) {
 	const value = n => words.value(n, unit);
 
 	function draw() {
-		const parts = [
-			svg('title', { id: id + 't' }, [o.title]),
-			svg('desc', { id: id + 'd' }, [_('Between %s and %s; the last value is %s.').format(value(Math.min(...known)), value(Math.max(...known)), value(known[known.length - 1]))])
-		];
+		const parts = [];
 		const path = (kind, d, children) => parts.push(svg('path', { class: 'gl-' + kind, d }, children));
 		const across = (kind, at) => path(kind, 'M' + LEFT + ' ' + at + 'H' + width);
 		const upright = (kind, at, foot, head) => path(kind, 'M' + at + ' ' + foot + 'V' + head);
@@ -142,7 +136,8 @@ function chart(series, options) {
 		cursor = svg('path', { class: 'gl-cursor' });
 
 		const hadFocus = place.contains(document.activeElement);
-		const picture = svg('svg', { class: 'gl-svg', width: width + 8, height: height, role: 'img', tabindex: 0, 'aria-labelledby': id + 't ' + id + 'd' }, parts.concat(cursor));
+		const picture = svg('svg', { class: 'gl-svg', width: width + 8, height, role: 'img', tabindex: 0,
+			'aria-label': o.title + '. ' + _('Between %s and %s; the last value is %s.').format(value(Math.min(...known)), value(Math.max(...known)), value(known[known.length - 1])) }, parts.concat(cursor));
 
 		picture.onpointermove = ev => tell(nearest(from + (ev.clientX - picture.getBoundingClientRect().left - LEFT) / (width - LEFT) * (to - from)));
 		picture.onpointerleave = picture.onblur = () => tell();
@@ -220,7 +215,7 @@ return baseclass.extend({
 	chart, svg,
 
 	/* A bar from nothing to all, such as the month's cap. */
-	bar: function(share, label) {
+	bar(share, label) {
 		const percent = Math.max(0, Math.min(100, Math.round(share * 100)));
 
 		return E('div', { class: 'gl-bar', role: 'progressbar', 'aria-valuenow': percent, 'aria-label': label }, [

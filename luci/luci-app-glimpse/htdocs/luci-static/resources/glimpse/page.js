@@ -9,7 +9,6 @@
 /* What every page has: head, style, failures in words, refresh in place, rights of the session. */
 
 const BASE = L.url('admin/status/glimpse') + '/';
-const FOCUSABLE = 'a, button, input, select, summary, [tabindex]';
 
 document.head.append(E('link', { rel: 'stylesheet', href: L.resource('glimpse/style.css') + '?v=' + L.env.resource_version }));
 
@@ -42,12 +41,11 @@ function failure(error) {
 }
 
 return baseclass.extend({
-	mayWrite: mayWrite,
-	notice: notice,
-	failure: failure,
+	mayWrite, notice, failure,
 	url: name => BASE + name,
 	div: (kind, children) => E('div', { class: kind }, children),
 	notify: error => ui.addNotification(null, E('p', {}, [error.message || error]), 'warning'),
+	refused: node => error => dom.content(node, [words.mark('poor', error.message)]),
 	section: (title, children) => E('div', { class: 'cbi-section' }, [E('h3', {}, [title])].concat(children)),
 	details: (label, children) => E('details', {}, [E('summary', {}, [label])].concat(children)),
 
@@ -57,11 +55,11 @@ return baseclass.extend({
 	/* A page: title, what stands at its right, and what follows. */
 	frame: (title, children, aside) => E('div', { class: 'gl-page' }, [
 		E('div', { class: 'gl-head' }, [E('h2', {}, [title]), aside || '']),
-		mayWrite() ? '' : notice('notice', [_('Your login may look but not change anything: buttons that would are switched off.')])
+		mayWrite() ? '' : notice('notice', [_('Your login may only look: buttons that change something are off.')])
 	].concat(children)),
 
 	/* A button; one that changes the router or sends packets has a `kind`, and is off in a read-only session. */
-	button: function(label, kind, run) {
+	button(label, kind, run) {
 		return E('button', { class: 'btn cbi-button cbi-button-' + (kind || 'neutral'), type: 'button',
 			disabled: !kind || mayWrite() ? null : '', click: ui.createHandlerFn(this, run) }, [label]);
 	},
@@ -72,32 +70,33 @@ return baseclass.extend({
 	].concat(rows.map(row => E('tr', { class: 'tr' }, row.map((cell, i) => E('td', { class: 'td', 'data-title': titles[i] }, cell)))))),
 
 	/* Rows of a name and what it is. */
-	facts: rows => E('dl', { class: 'gl-facts' }, [].concat(...rows.map(row => [E('dt', {}, [row[0]]), E('dd', {}, row.slice(1))]))),
+	facts: rows => E('dl', { class: 'gl-facts' }, [].concat(...rows.map(([name, ...children]) => [E('dt', {}, [name]), E('dd', {}, children)]))),
 
 	/* Builds anew what stands in `node` if `key` has changed; the focus and open details stay where they were. */
-	update: function(node, key, build) {
+	update(node, key, build) {
 		const text = JSON.stringify(key);
-		const all = what => Array.from(node.querySelectorAll(what));
+		const parts = () => Array.from(node.querySelectorAll('a, button, select, summary, details, [tabindex]'));
 
 		if (node.glKey === text)
 			return;
 
-		const open = all('details').map(d => d.open);
-		const focus = all(FOCUSABLE).indexOf(document.activeElement);
+		const before = parts(), focus = before.indexOf(document.activeElement);
 
 		node.glKey = text;
 		dom.content(node, build());
-		all('details').forEach((d, i) => { d.open = open[i] || false; });
-
-		if (focus >= 0 && all(FOCUSABLE)[focus])
-			all(FOCUSABLE)[focus].focus();
+		parts().forEach((part, i) => {
+			if (before[i] && before[i].open)
+				part.open = true;
+			if (i == focus)
+				part.focus();
+		});
 	},
 
 	/*
 	 * Asks now and every `seconds`, and draws what came; while nothing comes, what was drawn stays, and `place`
 	 * says how old it is and why. The promise is kept when the first answer, or failure, has been drawn.
 	 */
-	live: function(place, ask, draw, seconds) {
+	live(place, ask, draw, seconds) {
 		let last = null;
 		const turn = () => ask().then(answer => {
 			last = Date.now();
@@ -105,7 +104,7 @@ return baseclass.extend({
 			return draw(answer);
 		}).catch(error => this.update(place, [error.message, last && words.relative(last)], () => [
 			failure(error),
-			E('p', {}, last ? [_('What you see below is of'), ' ', words.ago(last), '.'] : [_('This page looks again by itself.')])
+			E('p', {}, [last ? _('What you see below is from:') : _('This page looks again by itself.'), ' ', last ? words.ago(last) : ''])
 		]));
 
 		poll.add(turn, seconds);
@@ -113,7 +112,7 @@ return baseclass.extend({
 	},
 
 	/* Hands text to the browser as a file. */
-	save: function(name, parts) {
+	save(name, parts) {
 		const url = URL.createObjectURL(new Blob(parts));
 
 		E('a', { href: url, download: name }).click();
@@ -122,11 +121,11 @@ return baseclass.extend({
 
 	/* What leaves the house, for whom, how much; shown wherever consent is given or withdrawn. */
 	consent: () => E('ul', { class: 'gl-lines' }, [
-		_('Others ask this router to measure: delay, paths, name look-ups, its own Wi-Fi and, now and then, speed.'),
-		_('Results, the kind of line and its public address go to the controller you join, and to nobody else.'),
+		_('Others ask this router to measure: delay, paths, name look-ups, its Wi-Fi, at times speed.'),
+		_('Results, kind of line and public address go to the controller you join, and to nobody else.'),
 		_('What you do on the Internet is not looked at: no pages, no names, no contents.'),
 		_('Never more than your monthly cap; over mobile lines only if you allow it.'),
-		_('What is published are figures of many households together, never yours alone.'),
+		_('Published are figures of many households together, never yours alone.'),
 		_('You can stop at any time, at once, and have what was collected forgotten.')
 	].map(line => E('li', {}, [line])))
 });

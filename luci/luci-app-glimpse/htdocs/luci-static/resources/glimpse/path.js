@@ -9,7 +9,7 @@
 
 const ACROSS = 58, DOWN = 54, RADIUS = 15;
 /* Microseconds from which one stretch of the way is worth a word. */
-const STEEP = 10000;
+const STEEP = 1e4;
 
 const us = n => words.value(n, 'us');
 
@@ -19,30 +19,33 @@ const bar = (share, pale) => E('span', { class: 'gl-track', 'aria-hidden': 'true
 ]);
 
 /*
- * The hop before which most of the delay is added for good, if one stands out: its place and how much. A hop counts with the
- * least delay of all from it on, since a slow answer on the way says nothing: routers answer when they have time.
+ * The hop before which most of the delay is added for good: its place and how much. A hop counts with the least delay of all
+ * from it on, since a slow answer on the way says nothing: routers answer when they have time.
  */
 function steepest(hops) {
-	let least = Infinity, end = 0, found = null;
-	const floors = hops.map(hop => hop.rtt_min == null ? Infinity : hop.rtt_min).reverse().map(n => least = Math.min(least, n)).reverse();
+	let least = 0, next = -1, found = { added: STEEP };
+	const weigh = us => {
+		if (least - us > found.added)
+			found = { place: next, added: least - us };
+		least = Math.min(least || us, us);
+	};
 
-	hops.forEach((hop, i) => {
-		if (hop.rtt_min == null)
-			return;
-		if (!found || floors[i] - end > found.added)
-			found = { place: i, added: floors[i] - end };
-		end = floors[i];
-	});
-	return found && found.added >= STEEP && found.added > end * 0.4 ? found : null;
+	for (let i = hops.length; i--;)
+		if (hops[i].rtt_min != null) {
+			weigh(hops[i].rtt_min);
+			next = i;
+		}
+	weigh(0);
+	return found;
 }
 
-function rung(hop, most, steep) {
+function rung(hop, most, added) {
 	const asked = (hop.pings || []).length;
 	const notes = [
 		hop.rtt_count < asked ? _('%d of %d answered').format(hop.rtt_count, asked) : '',
 		(hop.addresses || []).slice(1).join(', '),
 		hop.mpls ? 'MPLS' : '',
-		steep ? _('%s are added here').format(us(steep.added)) : ''
+		added ? _('%s are added here').format(us(added)) : ''
 	].filter(Boolean).join(' · ');
 
 	return E('li', { class: 'gl-row' }, [E('b', { class: 'gl-rung' }, [hop.ttl]), ...hop.rtt_count ? [
@@ -57,12 +60,12 @@ function ladder(r) {
 	const steep = steepest(hops);
 
 	return page.div('', [
-		E('ol', { class: 'gl-rows gl-ladder' }, hops.map((hop, i) => rung(hop, most, steep && steep.place == i ? steep : null))),
-		page.div('gl-hint', [_('Pale: the slowest answer. Silence on the way is no fault as long as those behind answer.')])
+		E('ol', { class: 'gl-rows gl-ladder' }, hops.map((hop, i) => rung(hop, most, steep.place == i && steep.added))),
+		page.div('gl-hint', [_('Pale: the slowest answer. Silence on the way is no fault.')])
 	]);
 }
 
-/* All ways of a traceroute with `multipath`: a row of nodes for each hop, each node below those it follows; beside it their addresses. */
+/* All ways of a traceroute with `multipath`: a row of nodes for each hop; beside it their addresses. */
 function ways(r) {
 	const rows = {}, spots = {}, edges = r.edges || [];
 
@@ -72,19 +75,13 @@ function ways(r) {
 	const high = (Object.keys(rows).length + 1) * DOWN;
 	const top = { x: wide / 2, y: RADIUS + 2, name: '⌂', title: _('this router') };
 
-	Object.keys(rows).forEach((ttl, y) => {
-		const pull = node => {
-			const from = edges.filter(edge => edge.to == node.id).map(edge => (spots[edge.from] || top).x);
-			return from.reduce((sum, x) => sum + x, 0) / (from.length || 1);
-		};
-		rows[ttl].sort((a, b) => pull(a) - pull(b)).forEach((node, i) => spots[node.id] = {
-			x: wide / 2 + (i - (rows[ttl].length - 1) / 2) * ACROSS, y: top.y + (y + 1) * DOWN,
-			name: ttl + (rows[ttl].length < 2 ? '' : String.fromCharCode(97 + i)),
-			title: (node.address || _('no answer')) + (node.per_packet ? ', ' + _('spreads single packets') : '')
-		});
-	});
+	Object.keys(rows).forEach((ttl, y) => rows[ttl].forEach((node, i) => spots[node.id] = {
+		x: wide / 2 + (i - (rows[ttl].length - 1) / 2) * ACROSS, y: top.y + (y + 1) * DOWN,
+		name: ttl + (rows[ttl].length < 2 ? '' : String.fromCharCode(97 + i)),
+		title: (node.address || _('no answer')) + (node.per_packet ? ', ' + _('spreads single packets') : '')
+	}));
 
-	const all = Object.keys(spots).map(id => spots[id]).sort((a, b) => a.y - b.y || a.x - b.x);
+	const all = Object.keys(spots).map(id => spots[id]);
 
 	return page.div('gl-multipath', [
 		E('div', { tabindex: 0 }, [graph.svg('svg', {
@@ -101,4 +98,4 @@ function ways(r) {
 	]);
 }
 
-return baseclass.extend({ bar: bar, ladder: ladder, ways: ways });
+return baseclass.extend({ bar, ladder, ways });

@@ -28,11 +28,10 @@ const SENTENCES = {
 		const end = {
 			target: N_(last.ttl, '%s is %d hop away and answers in %s.', '%s is %d hops away and answers in %s.'),
 			unreachable: _('%s cannot be reached, says hop %d.'),
-			packet_too_big: _('The way to %s takes smaller packets from hop %d on: %s bytes at most.'),
 			loop: _('Packets to %s go in a circle at hop %d.')
 		}[r.stop_reason] || _('%s was not reached; the last to answer was hop %d.');
 
-		return end.format(r.destination_ip, last.ttl, r.mtu || us(last.rtt_avg)) + (wide ? ' ' + _('On the way packets spread over up to %d ways.').format(wide) : '');
+		return end.format(r.destination_ip, last.ttl, us(last.rtt_avg)) + (wide ? ' ' + _('On the way packets spread over up to %d ways.').format(wide) : '');
 	},
 
 	latencyload: r => _('Answers take %s on the idle line; a full line adds up to %s.').format(us(r.idle.median_us),
@@ -42,7 +41,7 @@ const SENTENCES = {
 		const heard = list(r.queries).filter(query => query.rcode);
 		const { server, query_us } = heard[0] || {};
 
-		return r.hostname ? _('This address belongs to %s.').format(r.hostname) :
+		return r.hostname ? _('Its name is %s').format(r.hostname) :
 			(heard.every(query => query.rcode == 'NXDOMAIN') ? _('There is no such name, said %s in %s.') : _('%s answered in %s.')).format(server, us(query_us));
 	},
 
@@ -60,10 +59,8 @@ function sentence(record) {
 function columns(values, say, kind) {
 	const most = Math.max(0, ...values);
 
-	return most ? E('figure', { class: 'gl-columns ' + kind, role: 'img', 'aria-label': say(most) }, [
-		E('figcaption', {}, [say(most)]), ...values.slice(-300).map(n =>
-			E('span', { title: say(n) }, [E('i', { style: 'height:%f%%'.format(100 * n / most) }, [])]))
-	]) : '';
+	return most ? page.div('gl-columns ' + kind, [E('b', {}, [say(most)]), ...values.slice(-300).map(n =>
+			E('span', { title: say(n) }, [E('i', { style: 'height:%f%%'.format(100 * n / most) }, [])]))]) : '';
 }
 
 /* Rows of label, bar and value; a pale bar behind it where there is a spread, which `key` explains. */
@@ -88,7 +85,7 @@ const PICTURES = {
 	ping: r => columns(list(r.round_trip_ms), ms => us(ms * 1000), 'gl-dots'),
 	traceroute: r => page.div('', [list(r.diamonds).length ? path.ways(r) : '', path.ladder(r)]),
 	latencyload: r => rows(['idle', 'down', 'up', 'both'].filter(name => r[name]).map(name =>
-		[{ idle: _('idle'), both: _('both ways') }[name] || words.figure(name), r[name].median_us, r[name].p95_us]), us, _('pale: 95 of 100')),
+		[{ idle: _('idle'), both: _('both ways') }[name] || words.figure(name), r[name].median_us, r[name].p95_us]), us, _('pale: 95 of 100 answers')),
 	httpdownload: slots,
 	httpupload: slots,
 	btc_ma: r => page.div('', [...['down', 'up'].filter(way => r[way]).map(way =>
@@ -96,7 +93,7 @@ const PICTURES = {
 	packettrains_ma: r => rows(list(r.receiving_bps).map((bps, i) => [i + 1, bps, list(r.sending_bps)[i]]), rate, _('pale: sent')),
 	dnslookup: r => page.div('', [
 		rows(list(r.queries).map(query => [query.type + ' · ' + query.server, query.query_us]), us, ''),
-		page.table([_('Name'), _('Type'), _('Value'), _('Kept for')], list(r.records).map(one => [[one.name], [one.type], [one.value], [words.span(one.ttl)]]))
+		!list(r.records).length ? '' : page.table([_('Name'), _('Type'), _('Value'), _('Kept for')], list(r.records).map(one => [[one.name], [one.type], [one.value], [words.span(one.ttl)]]))
 	]),
 	upnp: r => page.table([_('Address'), _('Name'), _('Maker'), _('Model')], Object.keys(r).map(name =>
 		[[name], [r[name].friendly_name], [r[name].manufacturer], [r[name].model_name]])),
@@ -109,9 +106,7 @@ PICTURES.reversednslookup = PICTURES.dnslookup;
 /* A figure by the unit in its name. */
 function shown(name, value) {
 	return value == null || value === '' ? '–' : typeof(value) != 'number' ? String(value) :
-		/(^|_)us$|^rtt_[^c]/.test(name) ? us(value) :
-		/_bps(_|$)/.test(name) ? rate(value) : /loss$/.test(name) ? words.value(value * 1e6, 'ppm') :
-		/bytes$/.test(name) ? words.bytes(value) : String(value);
+		/(^|_)us$|^rtt_[^c]/.test(name) ? us(value) : /_bps(_|$)/.test(name) ? rate(value) : String(value);
 }
 
 /* Names and values of whatever a result holds, nested ones with their path; so many rows at most. */
@@ -136,14 +131,13 @@ function render(record) {
 	return E('div', {}, [
 		E('h3', {}, [sentence(record)]),
 		E('p', { class: 'gl-hint' }, [[
-			record.own ? _('Your own test: it stays on this router and is sent to nobody.') : '',
-			status == 'ok' && record.error ? _('What is missing: %s').format(record.error) : '',
-			list(record.flags).includes('cpu_load') ? _("The router's processor was too busy to be sure of these figures.") : ''
+			record.own ? _('Your own: not capped, and sent to nobody.') : '',
+			status == 'ok' && record.error ? record.error : '',
+			list(record.flags).includes('cpu_load') ? _('The router was too busy to be sure of this.') : ''
 		].filter(Boolean).join(' ')]),
 		draw ? draw(probe_result) : '',
 		page.details(_('Details'), [
 			page.table(['', ''], [
-				[[_('Measurement')], [record.method]],
 				[[_('Begun')], [record.start_time ? words.absolute(record.start_time) : '–']],
 				[[_('Duration')], [us(record.duration * 1000)]],
 				[[_('Traffic')], [words.bytes(bytes.sent + bytes.received)]],
@@ -154,4 +148,4 @@ function render(record) {
 	]);
 }
 
-return baseclass.extend({ render: render });
+return baseclass.extend({ render });

@@ -7,7 +7,7 @@
 /*
  * The agent's ubus object. Every method takes one object with its arguments and answers with a promise;
  * what the agent refuses, and an agent that is not there, reject it with an error that has
- * `kind` (absent, denied, unknown, slow, refused or broken) and a `message` in words.
+ * `kind` (absent, denied, unknown, refused or broken) and a `message` in words.
  */
 
 const METHODS = {
@@ -43,8 +43,6 @@ function explained(error) {
 		return failed('denied', _('Your login may not do this.'));
 	case 2: case 3: case -32602: case -32601:
 		return failed('unknown', _('The measuring service is of another version than this page.'));
-	case 7:
-		return failed('slow', _('The measuring service did not answer in time.'));
 	default:
 		return failed('broken', _('The router did not answer: %s').format(text));
 	}
@@ -59,6 +57,8 @@ Object.keys(METHODS).forEach(method => {
 	calls[method] = (args = {}) => call(...params.map(name => args[name])).catch(error => {
 		throw explained(error);
 	}).then(answer => {
+		/* Of an empty answer LuCI gives the status, 0. */
+		answer = answer === 0 ? {} : answer;
 		if (!L.isObject(answer))
 			throw failed('broken', _('The measuring service gave no answer.'));
 		if (answer.error != null && method != 'run_status')

@@ -56,7 +56,7 @@ function absolute(time) {
 function relative(time, now) {
 	const seconds = (new Date(time) - (now ? new Date(now) : Date.now())) / 1000;
 
-	if (Math.abs(seconds) < 5)
+	if (seconds > -5 && seconds <= 0)
 		return _('just now');
 	return (seconds < 0 ? _('%s ago') : _('in %s')).format(span(seconds));
 }

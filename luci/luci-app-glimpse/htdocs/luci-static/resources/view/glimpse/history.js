@@ -28,21 +28,16 @@ function time(record) {
 
 function select(label, choices, changed) {
 	return E('select', { 'aria-label': label, change: ev => changed(ev.target.value || undefined) },
-		choices.map(([value, name]) => E('option', { value: value }, [name])));
+		choices.map(([value, name]) => E('option', { value }, [name])));
 }
 
 /* The whole record; long ones came shortened. */
 function open(record) {
 	return (record.shortened ? glimpse.results({ id: record.id }).then(answer => answer.results[0]) : Promise.resolve(record)).then(full => {
-		const text = JSON.stringify(full, null, 2);
-
-		ui.showModal(words.method(full.method), [
+		ui.showModal([words.method(full.method)], [
 			E('p', {}, [time(full) + ' · ' + words.summary(full)]),
-			E('pre', { tabindex: 0, style: 'overflow:auto;max-height:50vh' }, [text]),
-			page.div('right', [
-				page.button(_('Save'), null, () => page.save(full.id + '.json', [text])), ' ',
-				page.button(_('Close'), null, ui.hideModal)
-			])
+			E('pre', { tabindex: 0, style: 'overflow:auto;max-height:50vh' }, [JSON.stringify(full, null, 2)]),
+			page.div('right', [page.button(_('Close'), null, ui.hideModal)])
 		]);
 	}).catch(page.notify);
 }
@@ -52,20 +47,15 @@ async function save(format, said) {
 	const parts = [];
 	let answer = {}, size = 0;
 
-	try {
-		do {
-			answer = await glimpse.export({ format: format, cursor: answer.next });
-			parts.push(answer.text);
-			size += answer.text.length;
-			dom.content(said, [words.bytes(size)]);
-		} while (answer.next);
+	do {
+		answer = await glimpse.export({ format, cursor: answer.next });
+		parts.push(answer.text);
+		size += answer.text.length;
+		dom.content(said, [words.bytes(size)]);
+	} while (answer.next);
 
-		page.save(answer.name, parts);
-		dom.content(said, [_('%s saved as %s').format(words.bytes(size), answer.name)]);
-	}
-	catch (error) {
-		dom.content(said, [words.mark('poor', error.message)]);
-	}
+	page.save(answer.name, parts);
+	dom.content(said, [_('%s saved as %s').format(words.bytes(size), answer.name)]);
 }
 
 /* The records, newest first, by pages and filters. */
@@ -108,8 +98,8 @@ function records(methods) {
 		body,
 		page.div('gl-actions', [
 			_('Everything this router has kept:'),
-			page.button(_('Save as CSV'), null, () => save('csv', said)),
-			page.button(_('Save as JSON'), null, () => save('json', said)),
+			page.button(_('Save as CSV'), null, () => save('csv', said).catch(page.refused(said))),
+			page.button(_('Save as JSON'), null, () => save('json', said).catch(page.refused(said))),
 			said
 		])
 	]);
@@ -120,7 +110,7 @@ return view.extend({
 	handleSave: null,
 	handleReset: null,
 
-	render: function() {
+	render() {
 		const failing = E('div'), place = page.div('gl-graphs'), list = E('div');
 		const targets = {};
 		let range = 'day';
@@ -128,13 +118,13 @@ return view.extend({
 		const graphs = () => {
 			const key = JSON.stringify([range, targets]);
 
-			return Promise.all(words.figures.map(name => glimpse.series({ figure: name, range: range, target: targets[name] }))).then(all => {
+			return Promise.all(words.figures.map(name => glimpse.series({ figure: name, range, target: targets[name] }))).then(all => {
 				const peers = [];
 
 				if (key == JSON.stringify([range, targets]))
 					page.update(place, [key, all.map(series => [series.points, series.contract, series.events])], () => all.map(series => E('section', { id: series.figure }, [
 						page.div('gl-head', [E('h4', {}, [words.figure(series.figure)]), chooser(series)]),
-						graph.chart(series, { peers: peers })
+						graph.chart(series, { peers })
 					])));
 			});
 		};

@@ -23,10 +23,12 @@ function figure(f) {
 }
 
 function answer({ verdict, instructions, now }) {
+	const children = verdict.overall != 'unknown' ? [] : instructions.next ? [_('Next measurement:'), ' ', words.ago(instructions.next, now)] :
+		[_('Nothing measures regularly yet.'), ' ', page.link(_('Measure at times of your own'), 'schedules')];
+
 	return [
 		page.div('gl-answer', [words.mark(verdict.overall, words.sentence(verdict))]),
-		E('p', {}, verdict.overall != 'unknown' ? [] : instructions.next ? [_('Next measurement:'), ' ', words.ago(instructions.next, now)] :
-			[_('Nothing measures regularly yet.'), ' ', page.link(_('Measure at times of your own'), 'schedules')]),
+		E('p', {}, children),
 		page.div('gl-figures', verdict.figures.map(figure))
 	];
 }
@@ -114,7 +116,7 @@ return view.extend({
 	handleSave: null,
 	handleReset: null,
 
-	render: function() {
+	render() {
 		const [failing, aside, invited, faulty, said, picture, spent, agent] = Array.from('12345678', () => E('div'));
 		const title = _('Delay in the last 24 hours');
 		const body = E('div', { hidden: '' }, [
@@ -132,7 +134,7 @@ return view.extend({
 		let drawn = 0;
 
 		const day = () => Promise.all(['delay', 'loss'].map(name => glimpse.series({ figure: name, range: 'day' }))).then(
-			([delay, loss]) => page.update(picture, [delay.points, loss.points, delay.events], () => [E('h4', {}, [title]), graph.chart(delay, { title: title, ticks: loss })]),
+			([delay, loss]) => page.update(picture, [delay.points, loss.points, delay.events], () => [E('h4', {}, [title]), graph.chart(delay, { title, ticks: loss })]),
 			error => page.update(picture, error.message, () => [error.message]));
 
 		return page.live(failing, () => Promise.all([glimpse.status(), glimpse.budget()]), ([status, budget]) => {

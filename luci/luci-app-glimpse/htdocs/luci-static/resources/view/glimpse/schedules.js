@@ -12,27 +12,25 @@
 /* What is measured regularly: by the household's own wish, which is UCI, and by the platform's, which it can pause or forbid. */
 
 const TIMINGS = { periodic: _('again and again'), calendar: _('at times of day'), oneoff: _('once, later'), immediate: _('once, now'), ondemand: _('only by hand') };
-const WEEK = ['1', '2', '3', '4', '5', '6', '7'];
+const WEEK = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 
-const list = value => L.toArray(value);
+const list = L.toArray;
 const get = (name, option) => uci.get('glimpse', name, option);
-const weekday = n => new Date(2024, 0, n).toLocaleDateString(words.lang, { weekday: 'short' });
-const times = title => ({ type: 'string', title, when: ['timing', 'calendar'], pattern: '[0-9]+( *,? *[0-9]+)*', description: _('such as 8, 20') });
-
-/* A section's timing as the protocol has it. */
-const timing = ({ timing, every_minutes, at, hour, minute, weekday }) => ({ [timing]: { interval: every_minutes * 60000, time: at,
-	hours: list(hour), minutes: list(minute), days_of_week: list(weekday) } });
+/* The 1st of January 2024 was a Monday. Settings have days by number or name. */
+const day = name => WEEK[name - 1] || name.toLowerCase().slice(0, 3);
+const weekday = name => new Date(2024, 0, WEEK.indexOf(day(name)) + 1).toLocaleDateString(words.lang, { weekday: 'short' });
+const times = (title, one) => ({ type: 'string', title, when: ['timing', 'calendar'], pattern: '(%s)( *, *(%s))*'.format(one, one), description: _('such as 8, 20') });
 
 /* A timing in words. */
 function when(timing) {
 	const kind = Object.keys(timing || {})[0];
 	const t = (timing || {})[kind] || {};
 	const all = given => list(given).length ? given.map(n => '%02d'.format(n)) : ['*'];
-	const seconds = t.interval / 1000;
+	const minutes = t.interval / 60000;
 
 	switch (kind) {
 	case 'periodic':
-		return _('every %s').format(seconds % 60 || seconds % 3600 == 0 ? words.span(seconds) : N_(seconds / 60, '%d minute', '%d minutes').format(seconds / 60));
+		return _('every %s').format(minutes % 60 ? N_(minutes, '%d minute', '%d minutes').format(minutes) : words.span(minutes * 60));
 	case 'oneoff':
 		return _('once: %s').format(words.absolute(t.time));
 	case 'calendar':
@@ -50,7 +48,7 @@ return view.extend({
 
 	load: () => Promise.all([uci.load('glimpse').catch(() => null), agent.capabilities().catch(() => ({}))]),
 
-	render: function(loaded) {
+	render(loaded) {
 		const trouble = E('div', {}, []);
 
 		this.methods = loaded[1].methods || [];
@@ -62,13 +60,13 @@ return view.extend({
 			this.draw();
 		}, 15);
 		return page.frame(_('Schedules'), [trouble,
-			page.section(_('Yours'), [E('p', {}, [_('They stay here, do not count against the cap, and are sent to nobody.')]), this.own,
+			page.section(_('Yours'), [E('p', {}, [_('Your own: not capped, and sent to nobody.')]), this.own,
 				this.methods.length ? page.button(_('Add'), 'add', () => this.edit()) : '']),
 			page.section(_('Asked by the platform'), [this.asked])
 		]);
 	},
 
-	draw: function() {
+	draw() {
 		const show = (place, key, list, none, titles, row) => page.update(this[place], [list, key], () => [list.length ? page.table([...titles, ''], list.map(row)) : none]);
 
 		show('own', this.answer, uci.sections('glimpse', 'schedule'), _('None yet.'), [_('What'), _('When'), _('Next')], one => this.mine(one));
@@ -76,24 +74,24 @@ return view.extend({
 			[_('Who'), _('What'), _('When'), _('A month at most')], one => this.theirs(one));
 	},
 
-	mine: function(section) {
+	mine(section) {
 		const name = section['.name'];
 		const on = section.enabled != '0';
 		const title = section.title || name;
-		const { next } = this.answer.find(one => one.own && one.id == name) || {};
+		const { next, error, timing } = this.answer.find(one => one.own && one.id == name) || {};
 
 		return [
-			[E('b', {}, [title]), E('br'), words.method(section.method)], [when(timing(section))], [!on ? _('paused') : next ? words.ago(next) : '–'],
+			[E('b', {}, [title]), E('br'), words.method(section.method)], [timing ? when(timing) : TIMINGS[section.timing]], [error || (!on ? _('paused') : next ? words.ago(next) : '–')],
 			[page.div('gl-actions', [
 				page.button(_('Run now'), 'action', () => agent.run({ schedule: name }).then(job => agent.follow(job.id)).then(() => location = page.url('history')).catch(page.notify)),
-				page.button(_('Edit'), 'edit', () => this.edit(section)),
+				this.methods.length ? page.button(_('Edit'), 'edit', () => this.edit(section)) : '',
 				page.button(on ? _('Pause') : _('Resume'), 'neutral', () => this.change(() => uci.set('glimpse', name, 'enabled', on ? '0' : '1'))),
 				page.button(_('Delete'), 'negative', () => confirm(_('Delete "%s"?').format(title)) && this.change(() => uci.remove('glimpse', name)))
 			])]
 		];
 	},
 
-	theirs: function({ id, asked_by, purpose, title, methods, targets, timing, paused, forbidden, next, monthly_bytes }) {
+	theirs({ id, asked_by, purpose, title, methods, targets, timing, paused, forbidden, next, monthly_bytes }) {
 		const toggle = (option, value, off, on) => page.button(list(get('limits', option)).includes(value) ? on : off, 'neutral', () => this.limit(option, value));
 
 		return [
@@ -104,7 +102,7 @@ return view.extend({
 		];
 	},
 
-	limit: function(option, value) {
+	limit(option, value) {
 		const now = list(get('limits', option));
 
 		return this.change(() => {
@@ -115,34 +113,35 @@ return view.extend({
 	},
 
 	/* Changes the settings and puts them in force. */
-	change: function(edit) {
+	change(edit) {
 		edit();
-		return uci.save().then(() => uci.apply()).then(() => this.draw()).catch(error => page.notify(new Error(_('The settings could not be saved: %s').format(error.message || error))));
+		return uci.save().then(() => uci.apply()).then(() => this.draw()).catch(page.notify);
 	},
 
-	edit: function(section) {
+	edit(section) {
 		const given = Object.assign({ method: 'ping', timing: 'periodic', every_minutes: 30 }, section);
 		const place = E('div', {}, []);
-		const form = fields.make({ required: ['title'], properties: {
+		const form = fields.make({ required: ['title', 'every_minutes', 'at', 'hour', 'minute'], properties: {
 			title: { type: 'string', title: _('Name'), maxLength: 64 },
 			timing: { type: 'string', title: _('When'), enum: Object.keys(TIMINGS), words: TIMINGS },
-			every_minutes: { type: 'integer', title: _('Minutes between'), minimum: 1, maximum: 500000, when: ['timing', 'periodic'] },
+			every_minutes: { type: 'integer', title: _('Minutes between'), minimum: 1, maximum: 527040, when: ['timing', 'periodic'] },
 			at: { type: 'string', input: 'datetime-local', title: _('Time'), when: ['timing', 'oneoff'] },
-			weekday: { type: 'set', title: _('Days'), description: _('none: daily'), enum: WEEK, words: [''].concat(WEEK.map(weekday)), when: ['timing', 'calendar'] },
-			hour: times(_('Hours')), minute: times(_('Minutes')),
+			weekday: { type: 'set', title: _('Days'), description: _('none: daily'), enum: WEEK, words: new Proxy({}, { get: (none, name) => weekday(name) }), when: ['timing', 'calendar'] },
+			hour: times(_('Hours'), '[01]?[0-9]|2[0-3]'), minute: times(_('Minutes'), '[0-5]?[0-9]'),
 			method: { type: 'string', title: _('Measurement'), enum: this.methods.map(one => one.name),
 				words: new Proxy({}, { get: (none, name) => words.method(name) }) }
 		} }, Object.assign({}, given, {
-			at: given.at && new Date(new Date(given.at) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16),
-			weekday: list(given.weekday), hour: list(given.hour).join(', '), minute: list(given.minute).join(', ')
+			at: given.at && new Date(given.at).toLocaleString('sv').slice(0, 16).replace(' ', 'T'),
+			weekday: list(given.weekday).map(day), hour: list(given.hour).join(', '), minute: list(given.minute).join(', ')
 		}));
 		const method = form.node.querySelector('#gl-method');
 		let options = null;
 		const choose = () => {
 			const chosen = this.methods.find(one => one.name == method.value);
-			const pairs = method.value == given.method ? list(given.option) : [];
+			const had = {};
 
-			options = fields.options(chosen, pairs.map(pair => pair.match(/^([^=]*)=(.*)$/)).filter(Boolean).reduce((all, [, name, value]) => (all[name] = value, all), {}));
+			list(method.value == given.method ? given.option : []).forEach(pair => had[pair.split('=')[0]] = pair.slice(pair.indexOf('=') + 1));
+			options = fields.options(chosen, had);
 			dom.content(place, [options.node]);
 		};
 
@@ -153,13 +152,11 @@ return view.extend({
 		])]);
 	},
 
-	store: function(section, values, options) {
-		let name = section && section['.name'];
+	store(section, values, options) {
+		const name = section ? section['.name'] : 'own' + Date.now().toString(36);
 
 		if (!values || !options)
 			return;
-		for (let n = 1; !name; n++)
-			name = get('own' + n) ? null : 'own' + n;
 		values.option = Object.keys(options).map(option => option + '=' + options[option]);
 		values.at = values.at && new Date(values.at).toISOString();
 		['hour', 'minute'].forEach(list => values[list] = (values[list] || '').match(/\d+/g));
@@ -168,7 +165,7 @@ return view.extend({
 			if (!section)
 				uci.add('glimpse', 'schedule', name);
 			['title', 'method', 'option', 'timing', 'every_minutes', 'at', 'weekday', 'hour', 'minute'].forEach(option =>
-				uci.set('glimpse', name, option, [].concat(values[option]).join('') == '' ? null : Array.isArray(values[option]) ? values[option] : String(values[option])));
+				uci.set('glimpse', name, option, String(values[option] || '') ? values[option] : null));
 		});
 	}
 });

@@ -15,14 +15,14 @@ const get = (section, name) => uci.get('glimpse', section, name);
 
 /*
  * Adds options, one a row: kind, name, title, help, the value that holds when nothing is set, and of texts and lists what
- * checks them, of bytes the unit they are shown in. A name such as `limits.parallel` is of another UCI section than the
+ * checks them, of bytes the unit they are shown in. A name such as `plugins.enabled` is of another UCI section than the
  * page. With `needs` they are shown only while that switch is on.
  */
 function fill(s, needs, rows) {
 	return rows.map(([kind, path, title, help, usual, check]) => {
 		const place = path.split('.'), name = place.pop(), at = place[0] || s.section;
 		const unit = kind == 'bytes' && check;
-		const o = s.option({ flag: form.Flag, choice: form.ListValue, list: form.DynamicList }[kind] || form.Value, path.replace('.', '_'), title, help);
+		const o = s.option({ flag: form.Flag, list: form.DynamicList }[kind] || form.Value, path.replace('.', '_'), title, help);
 
 		if (needs) {
 			o.depends(needs, '1');
@@ -40,10 +40,6 @@ function fill(s, needs, rows) {
 			o.rmempty = false; /* its absence would say less than its state */
 			o.default = usual || '0';
 		}
-		else if (kind == 'choice') {
-			usual.forEach(one => o.value(...one));
-			o.default = usual[0][0];
-		}
 		else {
 			o.placeholder = unit ? usual / unit : usual;
 			o[typeof(check) == 'function' ? 'validate' : 'datatype'] = unit ? 'ufloat' : check;
@@ -57,13 +53,12 @@ function show(s, title, build) {
 	Object.assign(s.option(form.DummyValue, '_' + s.children.length, title), { renderWidget: build, write: () => { } });
 }
 
-const valid = (pattern, fault) => (sid, value) => [].concat(value || []).every(one => pattern.test(one)) || fault;
-const isQuiet = valid(/^([01]\d|2[0-3]):[0-5]\d-([01]\d:[0-5]\d|2[0-3]:[0-5]\d|24:00)$/, _('must be two times of day such as 22:00-06:00'));
-const isController = valid(/^https:\/\/[\w.[\]:-]+\/?$/, _('must be https:// and a host, with a port if need be'));
+const QUIET = /^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d:[0-5]\d|2[0-3]:[0-5]\d|24:00)$/;
+const isQuiet = (sid, value) => QUIET.test(value) || _('two times of day such as 22:00-06:00');
 
 /* Joining: the token goes to the agent and stays nowhere. */
 function enrolment(url, status) {
-	const field = (type, label) => E('input', { type: type, autocomplete: 'off', placeholder: label, 'aria-label': label });
+	const field = (type, label) => E('input', { type, autocomplete: 'off', placeholder: label, 'aria-label': label });
 	const token = field('password', _('Token')), print = field('text', _('Fingerprint (sha256:…)'));
 	const said = E('div', { role: 'status' });
 	const told = (kind, ...lines) => dom.content(said, [words.mark(kind, lines.filter(Boolean).join(' '))]);
@@ -85,7 +80,7 @@ function enrolment(url, status) {
 						get('consent', 'enabled') != '1' && _('Nothing is measured for others before you consent.'));
 				}).catch(error => told('poor', error.message));
 		})]),
-		page.div('cbi-value-description', [status && status.enrolled ? _('This router has joined already; joining again gets it a new certificate.') :
+		page.div('cbi-value-description', [status && status.enrolled ? _('This router has joined; joining again gets a new certificate.') :
 			_('Whoever runs the platform gives you both. Without a fingerprint, a public authority must vouch for the controller.')]),
 		said
 	]);
@@ -108,9 +103,9 @@ function danger() {
 	const typed = E('input', { autocomplete: 'off', autocapitalize: 'none', 'aria-label': 'erase', input: () => { button.disabled = !page.mayWrite() || typed.value.trim() != 'erase'; } });
 	const button = page.button(_('Erase everything'), 'negative', () => glimpse.erase({ confirm: typed.value.trim() }).then(answer => {
 		typed.value = '';
-		dom.content(said, [words.mark('good', answer.pending ? _('Erased here; the controller is asked to forget you as soon as it answers.') :
-			answer.forgotten ? _('Erased here, and the controller has forgotten you.') : _('Erased here; there was no controller to tell.'))]);
-	}).catch(error => dom.content(said, [words.mark('poor', error.message)])));
+		dom.content(said, [words.mark('good', answer.pending ? _('Erased here; the controller will be told when it answers.') :
+			answer.forgotten ? _('Erased here and at the controller.') : _('Erased here.'))]);
+	}).catch(page.refused(said)));
 
 	button.disabled = true;
 	return page.details(_('Erase everything …'), [
@@ -127,19 +122,18 @@ return view.extend({
 		uci.load('glimpse')
 	]),
 
-	render: function([status, { methods }]) {
+	render([status, { methods }]) {
 		const failed = status instanceof Error && page.failure(status);
 		const m = new form.Map('glimpse');
 		const tab = (name, title, help) => m.section(form.NamedSection, name, name, title, help);
 
-		['consent', 'limits', 'storage', 'controller', 'restconf', 'responder', 'plugins', 'log'].forEach(name =>
+		['consent', 'limits', 'storage', 'controller', 'restconf', 'responder', 'plugins', 'diagnose'].forEach(name =>
 			get(name) || uci.add('glimpse', name, name));
 		m.tabbed = true;
 
 		const consent = tab('consent', _('Consent'));
 		show(consent, _('What it means'), page.consent);
 		fill(consent, null, [['flag', 'enabled', _('Measure for others'), _('When this is off, nothing is fetched, measured or sent for others. Your own tests and this page go on.')]]);
-		show(consent, _('Survey'), () => page.link(_('A few voluntary answers make the figures comparable'), 'survey'));
 
 		const limits = tab('limits', _('Limits'), _('Your word is above that of whoever asks: what goes beyond is not measured.'));
 		fill(limits, null, [
@@ -148,18 +142,17 @@ return view.extend({
 		]);
 		fill(limits, 'mobile', [['bytes', 'mobile_bytes', _('Of this over mobile lines (MiB)'), null, 30 * MIB, MIB]]);
 		fill(limits, null, [
-			['list', 'mobile_interfaces', _('Also mobile'), _('Interfaces that do not look like it.'), 'usb0', 'maxlength(15)'],
+			['list', 'mobile_interfaces', _('Also mobile: interfaces'), null, 'usb0', 'maxlength(15)'],
 			['list', 'quiet_hours', _('Quiet hours'), null, '22:00-06:00', isQuiet]
 		]);
 		const names = new Set(methods.map(method => method.name).concat(get('limits', 'forbidden_methods') || []));
 		if (names.size) {
-			const never = limits.option(form.MultiValue, 'forbidden_methods', _('Never for others'), _('Measurements that only you may make.'));
+			const never = limits.option(form.MultiValue, 'forbidden_methods', _('Never for others'));
 			names.forEach(name => never.value(name, words.method(name)));
 		}
 		fill(limits, null, [
 			['flag', 'lan', _('Measure in your home for others')],
-			['text', 'cross_traffic_kbps', _('Keep out of the way above (kbit/s)'), _('Speed tests wait while the line carries more. 0: they do not.'), 200, 'uinteger'],
-			['list', 'bulk_targets', _('Speed tests for others may use'), _('Hosts beside those that ask for it themselves.'), 'speed.example.net', 'host']
+			['text', 'cross_traffic_kbps', _('Speed tests wait above (kbit/s)'), _('While the line carries more; 0: they do not wait.'), 200, 'uinteger']
 		]);
 
 		fill(tab('storage', _('Storage')), null, [
@@ -171,7 +164,7 @@ return view.extend({
 
 		const agent = tab('controller', _('Agent'));
 		const [url] = fill(agent, null, [
-			['text', 'url', _('Controller'), _('Without one this router measures for you alone.'), 'https://controller.example.net:8440', isController],
+			['text', 'url', _('Controller'), _('Without one this router measures for you alone.'), 'https://…:8440'],
 			['text', 'name', _('Name in its certificate'), null, _('the host above'), 'hostname']
 		]);
 		show(agent, _('Join'), () => enrolment(url, status));
@@ -183,20 +176,24 @@ return view.extend({
 		fill(management, 'enabled', [
 			['list', 'call_home', _('Call home to'), null, 'controller.example.net:4336'],
 			['list', 'listen', _('Listen at'), _('Addresses of this router; empty: nowhere.'), '192.0.2.1', 'ipaddr("nomask")'],
-			['text', 'port', _('Port'), null, 8443, 'port'],
-			['list', 'client', _('Others who may read'), _('Name, group if need be, fingerprint of the certificate.')]
+			['text', 'port', _('Port'), null, 8443, 'port']
 		]);
 
 		const advanced = tab('responder', _('Advanced'));
+		fill(advanced, null, [
+			['list', 'diagnose.reference', _('Trouble-shooter asks'), _('Up to four hosts outside that answer pings; empty: the controller.'), '192.0.2.1', 'host'],
+			['text', 'diagnose.speed_url', _('Speed test loads from'), null, 'http://…'],
+			['text', 'diagnose.upload_url', _('Speed test sends to'), null, 'http://…'],
+			['text', 'diagnose.public_dns', _('Public name server'), _('May be asked beside that of your provider.'), null, 'ipaddr("nomask")'],
+			['text', 'diagnose.page_url', _('Known page, by http'), _('To find login pages in the way.'), 'http://…'],
+			['text', 'diagnose.page_answer', _('Its exact content')]
+		]);
 		fill(advanced, null, [['flag', 'enabled', _('Answer other agents'), _('Only those to which the controller gave leave.')]]);
 		fill(advanced, 'enabled', [
-			['text', 'port', _('Port'), null, 5105, 'port'],
-			['bytes', 'max_bytes', _('Largest session (MB)'), null, 150e6, 1e6]
+			['text', 'port', _('Port'), null, 5105, 'port']
 		]);
 		fill(advanced, null, [
-			['text', 'limits.parallel', _('Measurements for others at a time'), null, 4, 'range(1,16)'],
-			['flag', 'plugins.enabled', _('Plug-ins: programs of your own')],
-			['choice', 'log.level', _('Log'), null, [['info', _('what happens')], ['error', _('faults')], ['warn', _('warnings')], ['debug', _('details')]]]
+			['flag', 'plugins.enabled', _('Plug-ins: programs of your own')]
 		]);
 
 		return m.render().then(node => page.frame(_('Settings'), [failed || '', node, danger()]));

@@ -11,7 +11,7 @@
 
 const GRADES = ['', _('very bad'), _('bad'), _('middling'), _('good'), _('very good')];
 
-const speed = title => ({ type: 'number', title: title, description: _('your line is compared with it'), unit: 'Mbit/s', minimum: 0.1, maximum: 100000 });
+const speed = title => ({ type: 'number', title, description: _('your line is compared with it'), unit: 'Mbit/s', minimum: 0.1, maximum: 100000 });
 const grade = (title, description) => ({ type: 'string', title, description, enum: ['', '1', '2', '3', '4', '5'], words: GRADES });
 
 const QUESTIONS = {
@@ -35,34 +35,27 @@ return view.extend({
 	handleSaveApply: null,
 	handleReset: null,
 
-	load: () => agent.survey_get().catch(error => ({ error: error })),
+	load: () => agent.survey_get().catch(error => ({ error })),
 
-	render: function(stored) {
+	render(stored) {
 		const given = stored.answers || {};
 		const form = fields.make({ properties: QUESTIONS }, Object.assign({}, given, { share: stored.shared,
 			down: given.contract_down_kbps && given.contract_down_kbps / 1000, up: given.contract_up_kbps && given.contract_up_kbps / 1000 }));
 		const told = E('span', { role: 'status' }, [stored.answered ? words.ago(stored.answered) : '']);
 
 		return page.frame(_('Survey'), stored.error ? [page.failure(stored.error)] : [
-			E('p', {}, [_('Every question may be left out. The answers stay here, unless you tick the last box.')]),
+			E('p', {}, [_('Every question may be left out. The answers stay here, unless you tick the last box. Saving none withdraws them.')]),
 			form.node, page.div('gl-actions', [page.button(_('Save'), 'save', () => this.save(form, told)), told])
 		]);
 	},
 
-	save: function(form, told) {
-		const answers = form.read();
+	save(form, told) {
+		const { share, down, up, satisfaction, reliability, technology, provider, use } = form.read() || {};
+		const number = (value, times) => value && Math.round(value * times);
 
-		if (!answers)
-			return;
-
-		const share = answers.share === true;
-		const kbps = { contract_down_kbps: answers.down, contract_up_kbps: answers.up };
-
-		['share', 'down', 'up'].forEach(name => delete answers[name]);
-		Object.keys(kbps).filter(name => kbps[name]).forEach(name => answers[name] = Math.round(kbps[name] * 1000));
-		['satisfaction', 'reliability'].filter(name => answers[name]).forEach(name => answers[name] = Number(answers[name]));
-		return agent.survey_answer({ answers: answers, share: share }).then(
-			() => dom.content(told, [share ? _('Saved; sent with your next results.') : _('Saved on this router.')]),
-			error => dom.content(told, [page.failure(error)]));
+		return use && agent.survey_answer({ share, answers: {
+			contract_down_kbps: number(down, 1000), contract_up_kbps: number(up, 1000), satisfaction: number(satisfaction, 1),
+			reliability: number(reliability, 1), technology, provider, use
+		} }).then(() => _('Saved.'), error => error.message).then(text => dom.content(told, [text]));
 	}
 });

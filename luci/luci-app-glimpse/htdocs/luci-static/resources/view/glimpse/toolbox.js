@@ -12,12 +12,12 @@
 
 /* What the household should know before it begins. */
 const NEEDS = {
-	peer: _('Needs a token of the controller and another household that takes part.'),
+	peer: _('Needs another household that takes part.'),
 	exclusive_line: _('Fills the line while it runs and uses much data.')
 };
 
 /* Those that households want first. */
-const ORDER = ['upnp', 'wifi', 'reversednslookup', 'dnslookup', 'httpupload', 'httpdownload', 'latencyload', 'traceroute', 'ping'];
+const ORDER = ['dnslookup', 'httpupload', 'httpdownload', 'latencyload', 'traceroute', 'ping'];
 
 /* How far a run is. */
 function progress(job) {
@@ -32,30 +32,28 @@ return view.extend({
 	handleSaveApply: null,
 	handleReset: null,
 
-	load: () => agent.capabilities().catch(error => ({ error: error })),
+	load: () => agent.capabilities().catch(error => ({ error })),
 
-	render: function(found) {
+	render(found) {
 		const methods = (found.methods || []).sort((a, b) => ORDER.indexOf(b.name) - ORDER.indexOf(a.name));
 
 		if (!methods.length)
-			return page.frame(_('Toolbox'), [page.failure(found.error || new Error(_('This agent has no measurements.')))]);
+			return page.frame(_('Toolbox'), [page.failure(found.error || new Error(_('no measurement')))]);
 		this.place = E('div', {}, []);
 		this.choice = E('select', { class: 'cbi-input-select', size: window.innerWidth > 700 ? methods.length : null, 'aria-label': _('Measurement'),
 			change: () => this.choose(methods[this.choice.selectedIndex]) }, methods.map(({ name }) => E('option', { value: name }, [words.method(name)])));
-		this.choose(methods.find(({ name }) => name == location.hash.slice(1)) || methods[0]);
+		this.choose(methods[0]);
 		return page.frame(_('Toolbox'), [
-			E('p', {}, [_('These tests are your own: the cap does not count them, and their results are sent to nobody.')]),
+			E('p', {}, [_('Your own: not capped, and sent to nobody.')]),
 			page.div('gl-tools', [this.choice, this.place])
 		]);
 	},
 
-	choose: function(method) {
+	choose(method) {
 		const form = fields.options(method);
 		const told = E('div', { class: 'gl-told', 'aria-live': 'polite' }, []);
 		const run = page.button(_('Run'), 'action', () => this.run(method, form, told));
 
-		this.choice.value = method.name;
-		history.replaceState(null, '', '#' + method.name);
 		dom.content(this.place, [
 			E('form', { novalidate: '', submit: ev => { ev.preventDefault(); run.click(); } }, [
 				E('h3', {}, [words.method(method.name)]),
@@ -66,7 +64,7 @@ return view.extend({
 		]);
 	},
 
-	run: function({ name }, form, told) {
+	run({ name }, form, told) {
 		const options = form.read();
 		const line = E('p', { class: 'spinning' }, [_('Starting…')]);
 

@@ -12,21 +12,21 @@
 
 const KINDS = {
 	speed: [_('Speed test'), _('Download, upload and delay. Fills the line.')],
-	down: [_('Internet does not work'), _('Looks for where it breaks, from the plug to the far end.')],
-	slow: [_('Internet is slow'), _('Looks for what slows it down: home, line or far away. Fills the line.')]
+	down: [_('Internet does not work'), _('Looks for where it breaks.')],
+	slow: [_('Internet is slow'), _('Looks for what slows it down. Fills the line.')]
 };
 
-/* The verdict whose symbol a state has, and its word. */
-const STATES = {
-	waiting: ['unknown', _('to come')], running: ['unknown', _('trying…')], good: ['good', _('fine')], fair: ['fair', _('not quite right')],
-	bad: ['poor', _('trouble')], skipped: ['unknown', _('skipped')]
-};
+/* States of steps that are no verdict. */
+const STATES = { waiting: _('to come'), running: _('trying…'), skipped: _('skipped') };
+
+/* `bad` is what the other pages call poor. */
+const mark = (state, text) => words.mark(state == 'bad' ? 'poor' : state, text || STATES[state]);
 
 /*
  * The address of the device that asks, which LuCI does not tell its pages: its own program for that question (of
  * luci-mod-network) does. Without it, the step on the device's Wi-Fi is skipped.
  */
-const asking = () => Promise.resolve().then(() => fs.exec_direct('/usr/libexec/luci-peeraddr', null, 'json')).then(told => told.remote_addr || null).catch(() => null);
+const asking = () => L.resolveDefault(fs.exec_direct('/usr/libexec/luci-peeraddr', null, 'json'), {}).then(told => told.remote_addr);
 
 /* Puts a text into the clipboard, which browsers open only to pages by https. */
 function copy(text) {
@@ -47,9 +47,10 @@ return view.extend({
 	handleSaveApply: null,
 	handleReset: null,
 
-	load: asking,
+	/* Who may begin nothing is not asked for. */
+	load: () => page.mayWrite() && asking(),
 
-	render: function(client) {
+	render(client) {
 		const wanted = location.hash.slice(1);
 
 		this.place = E('div', { class: 'gl-told' }, []);
@@ -59,12 +60,12 @@ return view.extend({
 			return button;
 		});
 		/* A check sends packets: only a link of this application may begin one. */
-		if (KINDS[wanted] && page.mayWrite() && document.referrer.startsWith(location.origin + L.url('admin/status')))
+		if (KINDS[wanted] && page.mayWrite() && document.referrer.startsWith(location.origin + '/'))
 			window.setTimeout(() => this.begin(wanted, client), 0);
-		return page.frame(_('Trouble-shooter'), [E('p', {}, [_('What is the matter?')]), page.div('gl-choice', this.buttons), this.place]);
+		return page.frame(_('Trouble-shooter'), [page.div('gl-choice', this.buttons), this.place]);
 	},
 
-	begin: function(kind, client) {
+	begin(kind, client) {
 		const line = E('span', { class: 'spinning', role: 'status' }, [_('Starting…')]);
 		const work = page.div('gl-actions', [line]);
 		const steps = E('ol', { class: 'gl-steps' }, []);
@@ -74,7 +75,7 @@ return view.extend({
 		history.replaceState(null, '', location.pathname);
 		dom.content(this.place, [end, E('h3', {}, [KINDS[kind][0]]), work, steps]);
 		lock(true);
-		return agent.diagnose(client ? { kind: kind, client: client } : { kind: kind }).then(job => {
+		return agent.diagnose({ kind, client }).then(job => {
 			work.appendChild(page.button(_('Cancel'), 'negative', () => agent.cancel(job)));
 			return agent.follow(job.id, job => {
 				this.tick(steps, job.steps || []);
@@ -91,30 +92,28 @@ return view.extend({
 	},
 
 	/* Each step has its place from the start; only what has changed is drawn anew. */
-	tick: function(list, steps) {
+	tick(list, steps) {
 		steps.forEach((step, i) => {
 			const row = list.childNodes[i] || list.appendChild(E('li', {}, []));
-			const state = STATES[step.state] || STATES.waiting;
 
 			row.className = 'gl-' + step.state;
-			page.update(row, step, () => [words.mark(state[0], state[1]), E('b', {}, [findings.step(step.code)]), E('span', {}, [findings.seen(step)])]);
+			page.update(row, step, () => [mark(step.state), E('b', {}, [findings.step(step.code)]), E('span', {}, [findings.seen(step)])]);
 		});
 	},
 
-	finding: function(found, report) {
+	finding(found, report) {
 		const told = E('span', { role: 'status' }, []);
-		const state = (STATES[found.state] || STATES.waiting)[0];
 		const { heading, advice } = findings;
 		const block = (there, title, children) => there ? [E('h4', {}, [title]), ...children()] : [];
 
-		return page.div('gl-' + state, [
-			E('h3', { class: 'gl-answer' }, [words.mark(state, heading(found))]),
+		return page.div('', [
+			E('h3', { class: 'gl-answer' }, [mark(found.state, heading(found))]),
 			...block(advice(found), _('What you can do'), () => [E('p', {}, [advice(found)])]),
 			...block(found.others.length, _('Also seen'), () => [E('ul', {}, found.others.map(other => E('li', {}, [heading(other), ' ', advice(other)])))]),
 			...block(report, _('What to tell your provider'), () => [
 				E('pre', { tabindex: 0 }, [report]),
 				page.div('gl-actions', [page.button(_('Copy'), '', () => copy(report).then(
-					() => told.textContent = _('Copied.'), () => told.textContent = _('Please mark the text and copy it.'))), told])
+					() => told.textContent = _('Copied.'), () => told.textContent = _('Please copy it by hand.'))), told])
 			])
 		]);
 	}

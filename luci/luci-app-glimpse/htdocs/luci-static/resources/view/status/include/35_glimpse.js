@@ -12,7 +12,7 @@ return baseclass.extend({
 
 	load: () => glimpse.status().catch(error => error),
 
-	render: function({ verdict, kind, message }) {
+	render({ verdict, kind, message }) {
 		if (!verdict)
 			return kind == 'denied' ? null : E('p', {}, [message]);
 
