@@ -95,6 +95,8 @@ export function ubus(page, object, method, args = {}) {
 		const reply = await fetch(L.env.ubuspath ?? '/ubus/', {
 			method: 'POST',
 			headers: { 'Content-Type': 'application/json' },
+			/* What a daemon that ends was asked is never answered. */
+			signal: AbortSignal.timeout(4000),
 			body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'call', params: [ L.env.sessionid, object, method, args ] })
 		});
 		const answer = await reply.json();

@@ -195,7 +195,8 @@ fn package_files_are_as_opkg_reads_them() {
     assert_eq!(agent.part("conffiles"), "/etc/config/glimpse\n");
     let mini = feed.package("glimpse-agent-mini", "x86_64");
     assert_eq!(mini.field("Provides").unwrap(), "glimpse-agent");
-    assert_eq!(mini.field("Conflicts").unwrap(), "glimpse-agent");
+    assert_eq!(mini.field("Conflicts"), None);
+    assert_eq!(agent.field("Conflicts").unwrap(), "glimpse-agent-mini");
     let pages = feed.package("luci-app-glimpse", "all");
     assert_eq!(pages.field("Depends").unwrap(), "luci-base, glimpse-agent");
     let words = feed.package("luci-i18n-glimpse-de", "all");
@@ -362,6 +363,7 @@ fn apk_is_asked_for_or_missed_in_words() {
     for said in [
         "mkpkg --info name:glimpse-agent --info version:",
         "--info arch:x86_64",
+        "--info provider-priority:100",
         "--script pre-deinstall:",
         "./lib/apk/packages/glimpse-agent.rusers",
         "./lib/apk/packages/glimpse-agent.conffiles_static",

@@ -296,8 +296,8 @@ async fn signals(
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match settings(&config) {
                 Ok(settings) => {
-                    fault.send_replace(None);
                     reload.send_replace(settings);
+                    fault.send_replace(None);
                 }
                 Err(error) => {
                     let said = logger::chain(&error);

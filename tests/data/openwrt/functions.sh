@@ -15,6 +15,11 @@ config_get() {
 	eval "$1=\"\${config_value:-\$4}\""
 }
 
+# A function, since busybox takes its own applet before a program of that name.
+killall() {
+	echo "killall $*" >> "$root/tmp/calls"
+}
+
 # FUNCTION TYPE
 config_foreach() {
 	for config_section in $(uci -q sections "${CONFIG_FILE##*/}" "$2"); do

@@ -82,6 +82,9 @@ fn traps_of_others_are_not_stepped_into() {
     refused(&router, "/tmp/glimpse/spool");
     assert_eq!(router.rights("etc/secret").1, 0);
 
+    router.sh("chown -h glimpse /tmp/glimpse");
+    refused(&router, "/tmp/glimpse/spool");
+
     router.sh("rm /tmp/glimpse; mkdir -m 0777 /tmp/glimpse; chown 1000 /tmp/glimpse");
     refused(&router, "/tmp/glimpse/spool");
     assert_eq!(router.rights("tmp/glimpse").1, 1000);

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 /// They lead nowhere.
 #[derive(Debug, Default)]
-pub struct Links;
+pub struct Links(());
 
 impl Links {
     /// There is no door to open.
@@ -32,7 +32,7 @@ impl Links {
         if settings.borrow().restconf.enabled {
             log::warn!("this build has no RESTCONF: config restconf has no effect");
         }
-        Self
+        Self(())
     }
 }
 

@@ -8,11 +8,14 @@ use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
 /// The program that packs.
 const APK: &str = "apk";
+/// Under which it takes the files for root's, whoever packs.
+const FAKEROOT: &str = "fakeroot";
 
 /// Packs `package` into `folder`, dated `time`, and returns the file's name.
 pub(super) fn pack(package: &Package, folder: &Path, time: u64) -> Result<String> {
@@ -33,7 +36,8 @@ pub(super) fn pack(package: &Package, folder: &Path, time: u64) -> Result<String
         named.push((kind, path.into_os_string()));
     }
     let name = format!("{}-{}.apk", package.name, package.version);
-    let mut command = Command::new(APK);
+    let owner = fs::metadata(&files)?.uid();
+    let mut command = packer(owner, process::find(FAKEROOT).is_some())?;
     command
         .env("SOURCE_DATE_EPOCH", time.to_string())
         .args(arguments(package, &named))
@@ -43,6 +47,22 @@ pub(super) fn pack(package: &Package, folder: &Path, time: u64) -> Result<String
         .arg(folder.join(&name));
     process::run(&mut command)?;
     Ok(name)
+}
+
+/// The program that packs: it records the owner of the files, and on the router they are root's.
+fn packer(owner: u32, has_fakeroot: bool) -> Result<Command> {
+    if owner == 0 {
+        return Ok(Command::new(APK));
+    }
+    if !has_fakeroot {
+        bail!(
+            "`{APK}` records who owns the files, and on a router that must be root: \
+             install {FAKEROOT}, or run this as root"
+        );
+    }
+    let mut command = Command::new(FAKEROOT);
+    command.arg(APK);
+    Ok(command)
 }
 
 /// The package's files with the lists that OpenWrt's scripts read.
@@ -109,6 +129,16 @@ fn arguments(package: &Package, scripts: &[(&str, OsString)]) -> Vec<OsString> {
         "all" => "noarch",
         other => other,
     };
+    // With a version a name is exclusive: without, both variants could be installed at once.
+    let provides = package.provides.split_whitespace();
+    let provides: Vec<_> = provides
+        .map(|name| format!("{name}={}", package.version))
+        .collect();
+    let priority = match (package.default_variant, provides.is_empty()) {
+        (true, _) => "100",
+        (false, false) => "1",
+        (false, true) => "",
+    };
     let description = package.description.split_whitespace().collect::<Vec<_>>();
     let mut arguments: Vec<OsString> = vec!["mkpkg".into()];
     for (field, value) in [
@@ -120,7 +150,8 @@ fn arguments(package: &Package, scripts: &[(&str, OsString)]) -> Vec<OsString> {
         ("origin", &package.source),
         ("url", &package.url),
         ("maintainer", &package.maintainer),
-        ("provides", &package.provides),
+        ("provides", &provides.join(" ")),
+        ("provider-priority", priority),
         ("depends", &package.depends.join(" ")),
     ] {
         if !value.is_empty() {
@@ -151,9 +182,29 @@ mod tests {
             line.join("|"),
             "mkpkg|--info|name:x|--info|version:1.0-r2|--info|description:One two|--info|arch:noarch|\
              --info|license:Apache-2.0|--info|origin:feeds/f/net/x|--info|url:https://example.org|\
-             --info|maintainer:A <a@example.org>|--info|provides:z|--info|depends:ca-bundle y|\
+             --info|maintainer:A <a@example.org>|--info|provides:z=1.0-r2|\
+             --info|provider-priority:1|--info|depends:ca-bundle y|\
              --script|post-install:/s/post-install"
         );
+    }
+
+    #[test]
+    fn the_default_variant_goes_first() {
+        let mut package = package();
+        package.provides = String::new();
+        let told = |package: &Package| format!("{:?}", arguments(package, &[]));
+        assert!(!told(&package).contains("prov"));
+        package.default_variant = true;
+        assert!(told(&package).contains("\"provider-priority:100\""));
+    }
+
+    #[test]
+    fn files_are_packed_as_roots_or_not_at_all() {
+        let line = |owner, has_fakeroot| packer(owner, has_fakeroot).map(|it| process::line(&it));
+        assert_eq!(line(0, false).unwrap(), "apk");
+        assert_eq!(line(1000, true).unwrap(), "fakeroot apk");
+        let missing = line(1000, false).unwrap_err().to_string();
+        assert!(missing.contains("install fakeroot"), "{missing}");
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(super) fn agent(
         depends: Makefile::depends(&field("DEPENDS")?),
         conflicts: field("CONFLICTS")?,
         provides: field("PROVIDES")?,
+        default_variant: field("DEFAULT_VARIANT")? == "1",
         section: field("SECTION")?,
         user: field("USERID")?,
         url: field("URL")?,
@@ -158,6 +159,7 @@ fn blank(makefile: &Makefile, name: &str, folder: &str, architecture: &str) -> R
         depends: Vec::new(),
         conflicts: String::new(),
         provides: String::new(),
+        default_variant: false,
         source: format!("{FEED}/{folder}"),
         source_name: variable("PKG_NAME"),
         licence: variable("PKG_LICENSE"),
@@ -204,7 +206,14 @@ mod tests {
             (mini.provides.as_str(), full.provides.as_str()),
             ("glimpse-agent", "")
         );
-        assert_eq!(mini.conflicts, "glimpse-agent");
+        // On the other one it would be a loop in Kconfig: what provides the name depends on its absence.
+        assert_eq!(
+            (mini.conflicts.as_str(), full.conflicts.as_str()),
+            ("", "glimpse-agent-mini")
+        );
+        assert_eq!((mini.default_variant, full.default_variant), (false, true));
+        assert_eq!(full.postinst, mini.postinst);
+        assert!(full.postinst.unwrap().contains("-HUP ubusd"));
         assert_eq!(full.prerm, mini.prerm);
         assert!(full.prerm.unwrap().contains("\"${IPKG_INSTROOT}\""));
     }

@@ -34,6 +34,8 @@ pub(super) struct Package {
     pub(super) depends: Vec<String>,
     pub(super) conflicts: String,
     pub(super) provides: String,
+    /// Whether it is what people get who ask for the name that others provide too.
+    pub(super) default_variant: bool,
     /// Where its Makefile lies in a feed.
     pub(super) source: String,
     pub(super) source_name: String,
@@ -178,6 +180,7 @@ pub(super) mod tests {
             depends: vec!["ca-bundle".to_owned(), "y".to_owned()],
             conflicts: String::new(),
             provides: "z".to_owned(),
+            default_variant: false,
             source: "feeds/f/net/x".to_owned(),
             source_name: "x".to_owned(),
             licence: "Apache-2.0".to_owned(),

@@ -67,7 +67,7 @@ return view.extend({
 	},
 
 	draw() {
-		const show = (place, key, list, none, titles, row) => page.update(this[place], [list, key], () => [list.length ? page.table([...titles, ''], list.map(row)) : none]);
+		const show = (place, key, list, none, titles, row) => page.update(this[place], [list, key], () => [list.length ? page.table([...titles, ''], list.map(row)) : E('p', {}, [none])]);
 
 		show('own', this.answer, uci.sections('glimpse', 'schedule'), _('None yet.'), [_('What'), _('When'), _('Next')], one => this.mine(one));
 		show('asked', get('limits'), this.answer.filter(one => !one.own), _('Nobody has asked for anything.'),
@@ -103,19 +103,18 @@ return view.extend({
 	},
 
 	limit(option, value) {
-		const now = list(get('limits', option));
-
 		return this.change(() => {
+			const now = list(get('limits', option));
+
 			if (!get('limits'))
 				uci.add('glimpse', 'limits', 'limits');
 			uci.set('glimpse', 'limits', option, now.includes(value) ? now.filter(one => one != value) : [...now, value]);
 		});
 	},
 
-	/* Changes the settings and puts them in force. */
+	/* Changes the settings and puts them in force, once the change before is: rpcd refuses a second one until then. */
 	change(edit) {
-		edit();
-		return uci.save().then(() => uci.apply()).then(() => this.draw()).catch(page.notify);
+		return this.done = Promise.resolve(this.done).then(edit).then(() => uci.save()).then(() => uci.apply()).then(() => this.draw()).catch(page.notify);
 	},
 
 	edit(section) {

@@ -42,6 +42,7 @@ return view.extend({
 		this.place = E('div', {}, []);
 		this.choice = E('select', { class: 'cbi-input-select', size: window.innerWidth > 700 ? methods.length : null, 'aria-label': _('Measurement'),
 			change: () => this.choose(methods[this.choice.selectedIndex]) }, methods.map(({ name }) => E('option', { value: name }, [words.method(name)])));
+		this.choice.selectedIndex = 0;
 		this.choose(methods[0]);
 		return page.frame(_('Toolbox'), [
 			E('p', {}, [_('Your own: not capped, and sent to nobody.')]),
