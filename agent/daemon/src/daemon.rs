@@ -137,6 +137,12 @@ pub struct Daemon {
     started: Timestamp,
 }
 
+/// Takes no more questions: who has asked, or asks from now on, hears at once that the daemon is stopping.
+fn send_home(asked: &mut mpsc::Receiver<Asked>) {
+    asked.close();
+    while asked.try_recv().is_ok() {}
+}
+
 impl Daemon {
     /// A daemon that takes up where the last one stopped: configuration, instructions, accounts and
     /// the runs that were cut off.
@@ -264,6 +270,7 @@ impl Daemon {
                     // A client that has gone away needs no answer.
                     let _ = reply.send(answer);
                     if self.erasing {
+                        send_home(&mut inboxes.asked);
                         tokio::time::sleep(LAST_ANSWER).await;
                         break Ok(());
                     }

@@ -140,11 +140,11 @@ impl Bench {
 
     /// Takes back what was applied, unless it is confirmed within `seconds`.
     pub fn watch(self: &Arc<Self>, seconds: u64) {
-        let bench = Arc::downgrade(self);
+        let (applied, bench) = (self.config().applied(), Arc::downgrade(self));
         std::thread::spawn(move || {
             crate::pause(Duration::from_secs(seconds));
             if let Some(bench) = bench.upgrade()
-                && bench.config().roll_back()
+                && bench.config().roll_back(applied)
             {
                 bench.reload();
             }

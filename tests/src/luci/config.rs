@@ -28,6 +28,8 @@ pub struct Config {
     staged: Option<Vec<Section>>,
     /// What stood there before changes that nobody has confirmed yet.
     before: Option<String>,
+    /// How often changes were applied.
+    applied: u64,
 }
 
 /// What a call is answered with: data, or a status of ubus.
@@ -53,6 +55,7 @@ impl Config {
             path,
             staged: None,
             before: None,
+            applied: 0,
         }
     }
 
@@ -173,6 +176,7 @@ impl Config {
         let sections = self.staged.take().ok_or(NO_DATA)?;
         self.before = Some(self.text().map_err(|_| UNKNOWN)?);
         fs::write(&self.path, written(&sections)).map_err(|_| UNKNOWN)?;
+        self.applied += 1;
         Ok(Value::Null)
     }
 
@@ -181,9 +185,14 @@ impl Config {
         self.before.take().map(|_| Value::Null).ok_or(NO_DATA)
     }
 
-    /// Takes back what was applied and not confirmed; tells whether there was such.
-    pub fn roll_back(&mut self) -> bool {
-        let before = self.before.take();
+    /// How often changes were applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Takes back what was `applied` last and not confirmed; tells whether there was such. What came later stays.
+    pub fn roll_back(&mut self, applied: u64) -> bool {
+        let before = self.before.take_if(|_| self.applied == applied);
         before.is_some_and(|text| fs::write(&self.path, text).is_ok())
     }
 
@@ -341,8 +350,9 @@ mod tests {
         assert!(!config.text().unwrap().contains("title"));
         assert!(!config.text().unwrap().contains("consent"));
         assert_eq!(config.delete(&json!({"section": "none"})), Err(NOT_FOUND));
-        assert!(config.roll_back());
-        assert!(!config.roll_back());
+        assert!(!config.roll_back(1));
+        assert!(config.roll_back(2));
+        assert!(!config.roll_back(2));
         assert!(config.text().unwrap().contains("title"));
     }
 }

@@ -16,6 +16,7 @@ impl Daemon {
     /// Lets what runs finish for [`LAST_RUNS`], ends the rest with a record, and writes everything down.
     pub(super) async fn stop(mut self, mut inboxes: Inboxes) {
         log::info!("stopping, {} measurements under way", self.running.len());
+        super::send_home(&mut inboxes.asked);
         let deadline = tokio::time::sleep(LAST_RUNS);
         tokio::pin!(deadline);
         while self.running.values().any(|run| run.begun) {
