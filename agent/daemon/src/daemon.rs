@@ -39,7 +39,7 @@ use crate::files;
 use crate::guard::Guard;
 use crate::guard::accounts::AccountFiles;
 use crate::local::history::{EventKind, History};
-use crate::local::service::Event;
+use crate::local::service::{Asked, Event};
 use crate::local::survey::{self, Survey};
 use crate::local::ubus::Bus;
 use crate::local::uci::Settings;
@@ -68,7 +68,7 @@ use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use visits::Visit;
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
