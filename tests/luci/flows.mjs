@@ -364,7 +364,8 @@ async function erase(page, report) {
 		await button(page, 'Erase everything').click();
 		await until('its words', async () => /Erased here/.test(await text(page)), 20000)
 			.catch(async error => must(false, `${error.message}; the page says "${(await page.locator('#view [role=status]').allInnerTexts()).join(' ').trim()}"`));
-		const { results } = await until('the daemon', () => ubus(page, 'glimpse', 'results', { limit: 20 }).catch(() => null), 20000);
+		const { results } = await until('the daemon', () => ubus(page, 'glimpse', 'results', { limit: 20 })
+			.then(answer => answer.results ? answer : null, () => null), 20000);
 		equal(results.length, 0, 'results left');
 		equal((await ubus(page, 'glimpse', 'survey_get')).answers, null, 'answers left');
 	});
