@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(crate) use target::{Target, Variant};
 
 /// Above this the command fails: bytes of YANG in the program, the table of the modules and the code over it.
-const YANG_GATE: usize = 240_000;
+const YANG_GATE: usize = 200_000;
 /// Where the program lies in the package.
 const INSTALLED: &str = "usr/sbin/glimpse-agent";
 
