@@ -6,7 +6,8 @@ pub use load::{Load, Loads};
 
 use super::finding::{FindingCode as F, Judged, Reason, State};
 use super::values::{Families, Values};
-use crate::local::verdict::{Against, Figure, Verdict, percent};
+use crate::local::series::Figure;
+use crate::local::verdict::{Against, Verdict, percent};
 use glimpse_model::time::Timestamp;
 
 /// A line counts as in use from this share of its known speed, in percent; as a little used from the other.

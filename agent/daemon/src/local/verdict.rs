@@ -10,27 +10,11 @@
 //!
 //! A figure with fewer than [`NEEDED`] samples says nothing yet.
 
+use crate::local::series::Figure;
 use serde_json::{Value, json};
 
 /// Samples within the last day from which a figure counts.
 pub const NEEDED: usize = 5;
-
-/// What is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figure {
-    /// Round trip to the nearest reference on the idle line, in microseconds.
-    Delay,
-    /// Lost packets, in millionths.
-    Loss,
-    /// Download speed, in kbit/s.
-    Down,
-    /// Upload speed, in kbit/s.
-    Up,
-    /// What a full line adds to the round trip, in microseconds.
-    BusyDelay,
-    /// Time of a name look-up, in microseconds.
-    Dns,
-}
 
 /// How a figure is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +26,6 @@ enum Scale {
 }
 
 impl Figure {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Delay,
-        Self::Loss,
-        Self::Down,
-        Self::Up,
-        Self::BusyDelay,
-        Self::Dns,
-    ];
-
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delay => "delay",
-            Self::Loss => "loss",
-            Self::Down => "down",
-            Self::Up => "up",
-            Self::BusyDelay => "busy_delay",
-            Self::Dns => "dns",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|figure| figure.as_str() == word)
-    }
-
-    /// The unit of its values.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Delay | Self::BusyDelay | Self::Dns => "us",
-            Self::Loss => "ppm",
-            Self::Down | Self::Up => "kbps",
-        }
-    }
-
     const fn scale(self) -> Scale {
         match self {
             Self::Delay => Scale::Below(30_000, 80_000),

@@ -3,7 +3,8 @@
 use super::super::finding::{FindingCode as F, Judged, State};
 use super::super::values::Values;
 use super::{Direction, Known, state};
-use crate::local::verdict::{Against, Figure, percent};
+use crate::local::series::Figure;
+use crate::local::verdict::{Against, percent};
 
 /// Of the measured speed, what queue management is to be set to, in percent.
 const SQM_PERCENT: u64 = 90;

@@ -47,23 +47,12 @@ pub fn line(history: &History, known: &Known, now: Timestamp) -> Line {
     let judged = Figure::ALL.iter().zip(&values);
     let samples: Vec<Samples<'_>> = judged
         .map(|(figure, values)| Samples {
-            figure: judged_as(*figure),
+            figure: *figure,
             values,
             against: against(*figure),
         })
         .collect();
     verdict::line(&samples)
-}
-
-const fn judged_as(figure: Figure) -> verdict::Figure {
-    match figure {
-        Figure::Delay => verdict::Figure::Delay,
-        Figure::Loss => verdict::Figure::Loss,
-        Figure::Down => verdict::Figure::Down,
-        Figure::Up => verdict::Figure::Up,
-        Figure::BusyDelay => verdict::Figure::BusyDelay,
-        Figure::Dns => verdict::Figure::Dns,
-    }
 }
 
 struct Last24<'a> {
@@ -168,11 +157,7 @@ mod tests {
         );
     }
 
-    fn judged(
-        history: &History,
-        known: &Known,
-        figure: verdict::Figure,
-    ) -> (Option<u64>, Verdict, usize) {
+    fn judged(history: &History, known: &Known, figure: Figure) -> (Option<u64>, Verdict, usize) {
         let line = line(history, known, at(NOW));
         let found = line
             .figures
@@ -207,11 +192,11 @@ mod tests {
         take(&mut history, 25 * 3600, Figure::Delay, "near", 900_000, 0);
         let known = Known::default();
         assert_eq!(
-            judged(&history, &known, verdict::Figure::Delay),
+            judged(&history, &known, Figure::Delay),
             (Some(14_000), Verdict::Good, 6)
         );
         assert_eq!(
-            judged(&history, &known, verdict::Figure::Loss),
+            judged(&history, &known, Figure::Loss),
             (Some(0), Verdict::Good, 6)
         );
         // Of loss the last quarter of an hour counts, once there is enough of it.
@@ -219,7 +204,7 @@ mod tests {
             take(&mut history, n, Figure::Delay, "near", 14_000, 3);
         }
         assert_eq!(
-            judged(&history, &known, verdict::Figure::Loss),
+            judged(&history, &known, Figure::Loss),
             (Some(30_000), Verdict::Poor, 5)
         );
     }
@@ -236,7 +221,7 @@ mod tests {
         let own = known(&history, Speeds::default(), at(NOW));
         assert_eq!(own.median.down_kbps, Some(80_000));
         assert_eq!(
-            judged(&history, &own, verdict::Figure::Down),
+            judged(&history, &own, Figure::Down),
             (Some(60_000), Verdict::Fair, 5)
         );
         let paid = Speeds {
@@ -245,7 +230,7 @@ mod tests {
         };
         let paid = known(&history, paid, at(NOW));
         assert_eq!(
-            judged(&history, &paid, verdict::Figure::Down),
+            judged(&history, &paid, Figure::Down),
             (Some(60_000), Verdict::Poor, 5)
         );
         let line = line(&history, &paid, at(NOW));
