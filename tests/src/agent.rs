@@ -55,7 +55,7 @@ impl Agent {
         let text = format!(
             "config controller\n\toption url '{url}'\n\toption state_dir '{dir}/state'\n\
              config consent\n\toption enabled '1'\n\
-             config local\n\toption socket '{dir}/run/agent.sock'\n\
+             config local\n\toption socket '{dir}/run/agent.sock'\n\toption ubus '{dir}/ubus.sock'\n\
              config log\n\toption level 'debug'\n\
              config lab\n\toption targets '1'\n{settings}\n"
         );
@@ -193,6 +193,11 @@ impl Agent {
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Where it looks for a system bus; there is none unless a test starts one.
+    pub fn bus(&self) -> PathBuf {
+        self.dir().join("ubus.sock")
     }
 
     /// Its directory.

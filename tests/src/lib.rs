@@ -15,9 +15,11 @@
 pub mod agent;
 pub mod controller;
 pub mod emulator;
+pub mod luci;
 pub mod measured;
 pub mod namespace;
 pub mod program;
+pub mod ubus;
 pub mod wire;
 
 pub use agent::Agent;

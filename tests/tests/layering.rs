@@ -37,7 +37,12 @@ const TABLE: &[Row] = &[
         true,
         &["glimpse-yang", "glimpse-model"],
     ),
-    row("glimpse-restconf", "agent/restconf", true, &[]),
+    row(
+        "glimpse-restconf",
+        "agent/restconf",
+        true,
+        &["glimpse-yang"],
+    ),
     row("glimpse-net", "agent/net", false, &[]),
     row(
         "glimpse-probe",
@@ -122,6 +127,7 @@ const TESTS: &[&str] = &[
     "glimpse-tests",
     "glimpse-bench",
     "glimpse-fuzz",
+    "glimpse-gen-yang",
     "glimpse-truth",
     "xtask",
 ];

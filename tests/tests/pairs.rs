@@ -23,10 +23,13 @@ fn id(agent: &Agent) -> String {
         .to_owned()
 }
 
+/// Of a responder's places one initiator has half.
+const PLACES: &str = "\toption max_sessions '6'\n";
+
 fn responding(controller: &Controller, port: u16) -> Agent {
     let mut agent = Agent::enrolled(controller, &[]);
     agent.stop();
-    grant(&agent, controller, port, "", "");
+    grant(&agent, controller, port, PLACES, "");
     agent.start_and_wait();
     // Else the one measurement of a pair may find nobody.
     eventually("the responder listens", Duration::from_secs(40), || {
@@ -241,7 +244,7 @@ fn quiet_hours_end_a_session_and_both_ends_say_so() {
     });
     pause(Duration::from_secs(1));
     let quiet = "\tlist quiet_hours '00:00-24:00'\n";
-    grant(&responder, &controller, port, "", quiet);
+    grant(&responder, &controller, port, PLACES, quiet);
     responder.signal(Signal::SIGHUP);
     // The flow alone would take twenty seconds.
     let result = eventually("both ends have reported", Duration::from_secs(15), || {

@@ -1,7 +1,10 @@
 //! The command line. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 not reachable.
 
 mod arguments;
+mod diagnose;
 mod enrol;
+mod erase;
+mod history;
 mod measure;
 mod show;
 
@@ -11,6 +14,7 @@ use crate::{app, logger};
 use arguments::{Command, Usage};
 use glimpse_probe::plugin::shim;
 use log::LevelFilter;
+use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -26,12 +30,20 @@ GLIMPSE measurement agent
       obey the controller and the household until stopped
   glimpse-agent measure METHOD [KEY=VALUE…]
       one measurement now, printed here and sent nowhere
+  glimpse-agent diagnose down|slow|speed
+      why the internet does not work or is slow; how fast it is
   glimpse-agent capabilities    what can be measured, with all options
   glimpse-agent status          how the daemon stands
-  glimpse-agent results [--last N]
-      what was measured last
+  glimpse-agent results [--last N] [--method M] [--status S] [--since T] [--until T] [--own|--others]
+      what was measured last, for the household and for others
+  glimpse-agent history FIGURE [--range day|week|month|year] [--target T]
+      how delay, loss, down, up, busy_delay or dns went
+  glimpse-agent export --format csv|json
+      all that is kept of it, for a file
   glimpse-agent budget          traffic used this month
-  glimpse-agent schedules       what is measured when
+  glimpse-agent schedules       what is measured when, and for whom
+  glimpse-agent erase --yes     delete identity, history and waiting results, and have the controller forget them
+  glimpse-agent nacm reset      who may do what by RESTCONF, as the factory had it
 
   --config FILE   settings in UCI syntax (default /etc/config/glimpse)
   --json          for programs
@@ -105,18 +117,31 @@ fn execute(arguments: arguments::Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Help => print(HELP),
         Command::Version => print(&format!("{}\n", crate::VERSION.replace('/', " "))),
-        Command::Daemon => block_on(app::run(arguments.config))?
-            .map(|()| Exit::Ok)
-            .map_err(Failure::from),
+        Command::Daemon => serve(&arguments.config),
         Command::Enrol(enrol) => block_on(enrol::run(enrol, config, json))?,
         Command::Measure { method, words } => {
             block_on(measure::run(&method, &words, config, json))?
         }
+        Command::Diagnose(kind) => block_on(diagnose::run(kind, config, json))?,
         Command::Capabilities => block_on(show::capabilities(config, json))?,
         Command::Status => ask(config, &Request::Status, json, show::status),
-        Command::Results { last } => ask(config, &Request::Results { last }, json, show::results),
+        Command::Results(query) => ask(config, &Request::Results(query), json, show::results),
+        Command::History(query) => ask(config, &Request::Series(query), json, history::table),
+        Command::Export(format) => history::export(config, format),
         Command::Budget => ask(config, &Request::Budget, json, show::budget),
         Command::Schedules => ask(config, &Request::Schedules, json, show::schedules),
+        Command::Erase => block_on(erase::run(config, json))?,
+        Command::ResetAccess => ask(config, &Request::ResetAccess, json, show::reset),
+    }
+}
+
+/// Runs the daemon; after an erasure everything begins anew, down to the runtime with its tasks.
+fn serve(config: &Path) -> Result<Exit, Failure> {
+    loop {
+        match block_on(app::run(config.to_owned()))?? {
+            app::Ended::Stopped => return Ok(Exit::Ok),
+            app::Ended::Erases(settings) => block_on(app::erase(&settings))??,
+        }
     }
 }
 
@@ -136,26 +161,35 @@ fn ask(
     config: &Path,
     request: &Request,
     json: bool,
-    show: fn(&serde_json::Value) -> String,
+    show: fn(&Value) -> String,
 ) -> Result<Exit, Failure> {
+    let answer = answer(config, request)?;
+    if json {
+        print_json(&answer)
+    } else {
+        print(&show(&answer))
+    }
+}
+
+/// The daemon's answer; a refusal is a failure.
+fn answer(config: &Path, request: &Request) -> Result<Value, Failure> {
     let settings = app::settings(config)?;
     let answer =
         block_on(socket::ask(&settings.local.socket, request))?.map_err(|error| Failure {
             exit: match error {
-                socket::AskError::NoDaemon(..) => Exit::Unreachable,
+                socket::AskError::NoDaemon(..) | socket::AskError::Silent(..) => Exit::Unreachable,
                 socket::AskError::Refused(_) => Exit::Failed,
             },
             line: match error {
                 socket::AskError::NoDaemon(..) => {
                     format!("{error}; start one with: glimpse-agent daemon")
                 }
-                socket::AskError::Refused(_) => error.to_string(),
+                socket::AskError::Silent(..) | socket::AskError::Refused(_) => error.to_string(),
             },
         })?;
-    if json {
-        print_json(&answer)
-    } else {
-        print(&show(&answer))
+    match answer["error"].as_str() {
+        Some(error) => Err(Failure::failed(error)),
+        None => Ok(answer),
     }
 }
 
@@ -168,7 +202,7 @@ fn print(text: &str) -> Result<Exit, Failure> {
 }
 
 /// Pretty for people, a line for programs.
-fn print_json(value: &serde_json::Value) -> Result<Exit, Failure> {
+fn print_json(value: &Value) -> Result<Exit, Failure> {
     let text = if io::stdout().is_terminal() {
         format!("{value:#}\n")
     } else {

@@ -5,6 +5,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -29,9 +31,40 @@ pub fn steady() -> Instant {
     Instant::now()
 }
 
-/// Whether a wall clock that shows `now` can be believed: routers boot without one.
+/// The system has said that it will set its clock, and has not yet.
+static UNSET: AtomicBool = AtomicBool::new(false);
+
+/// How often it is looked for the mark that the clock is set.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Whether a wall clock that shows `now` can be believed: routers boot without one, at the time of their newest file,
+/// which may be weeks ago.
 pub fn is_trusted(now: Timestamp) -> bool {
-    now >= WRITTEN
+    now >= WRITTEN && !UNSET.load(Ordering::Relaxed)
+}
+
+/// Whether `mark` does not stand yet, which the system makes when it has set the clock: from now on the clock is not
+/// believed, until [`wait_for`] has ended.
+pub fn is_unset(mark: &Path) -> bool {
+    let unset = !mark.exists();
+    UNSET.store(unset, Ordering::Relaxed);
+    unset
+}
+
+/// Waits for `mark`; for `wait` at the longest, since there may be nobody who sets the clock.
+pub async fn wait_for(mark: PathBuf, wait: Duration) {
+    let waiting = async {
+        while !mark.exists() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let set = tokio::time::timeout(wait, waiting).await.is_ok();
+    UNSET.store(false, Ordering::Relaxed);
+    if set {
+        log::info!("the clock is set");
+    } else {
+        log::warn!("nobody has set the clock: it is believed as it is");
+    }
 }
 
 /// A timer on the wall clock that also wakes when the clock is set.
@@ -114,9 +147,27 @@ mod tests {
         assert!(now() >= until);
     }
 
-    #[test]
-    fn an_unset_clock_is_not_trusted() {
+    // One test, since what it is about is the process's.
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_is_trusted_when_it_is_set() {
         assert!(!is_trusted(Timestamp::from_micros(0)));
+        assert!(is_trusted(now()));
+
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("clock");
+        assert!(is_unset(&mark));
+        assert!(!is_trusted(now()));
+        let set = tokio::spawn(wait_for(mark.clone(), Duration::from_mins(15)));
+        tokio::time::sleep(Duration::from_mins(14)).await;
+        assert!(!is_trusted(now()));
+        std::fs::write(&mark, "").unwrap();
+        set.await.unwrap();
+        assert!(is_trusted(now()) && !is_unset(&mark));
+
+        // Nobody sets it.
+        std::fs::remove_file(&mark).unwrap();
+        assert!(is_unset(&mark));
+        wait_for(mark, Duration::from_mins(15)).await;
         assert!(is_trusted(now()));
     }
 }

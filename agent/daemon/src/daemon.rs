@@ -13,25 +13,38 @@ mod answers;
 mod demand;
 mod household;
 mod keeping;
+mod line;
+mod listing;
+#[cfg(feature = "lmap")]
+mod lmap;
+#[cfg(not(feature = "lmap"))]
+#[path = "daemon/lmap_absent.rs"]
+mod lmap;
+mod own;
+mod parts;
 mod runs;
 mod settings;
 mod stopping;
 mod surroundings;
 mod visits;
 
+pub use lmap::Links;
+pub use parts::{Ending, Inboxes, Membership, Parts};
 pub use settings::{last_configuration, limits, rules, run_dir, spool_options};
 pub use surroundings::Surroundings;
 
 use crate::clock;
-use crate::executor::{Executor, RunEvent};
+use crate::executor::Executor;
 use crate::files;
 use crate::guard::Guard;
 use crate::guard::accounts::AccountFiles;
-use crate::local::history::History;
-use crate::local::service::Asked;
+use crate::local::history::{EventKind, History};
+use crate::local::service::{Asked, Event};
+use crate::local::survey::{self, Survey};
+use crate::local::ubus::Bus;
 use crate::local::uci::Settings;
 use crate::random;
-use crate::responder::{SessionFiles, Told};
+use crate::responder::SessionFiles;
 use crate::scheduler::plan::{Plan, Seen};
 use crate::scheduler::skips::Skips;
 use crate::scheduler::state::{OpenRun, StateFiles};
@@ -48,53 +61,27 @@ use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_model::token::MeasureId;
 use glimpse_probe::registry::Registry;
 use keeping::{CONFIGURATION, INSTRUCTIONS};
+use lmap::Lmap;
+use own::Household;
 use runs::Running;
 use settings::upload;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use visits::Visit;
 
 /// The alarm rings at least this often, for what is done by the way: roll-ups, gathered skips.
 const LONGEST_SLEEP: i64 = 600 * SECOND;
 
+/// The same while the clock is not set.
+const UNSET_SLEEP: i64 = 5 * SECOND;
+
+/// How long the answer to whoever erased everything has for its way out.
+const LAST_ANSWER: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// How often the spool is forced to the device where its policy is to do so in batches.
 const SYNC: i64 = 60 * SECOND;
-
-/// Who this agent is to its controller, for `status`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Membership {
-    /// The id in its certificate.
-    pub agent: Option<String>,
-    /// Until when the certificate holds.
-    pub valid_until: Option<Timestamp>,
-    /// Why it is not a member, or why it cannot renew.
-    pub error: Option<String>,
-}
-
-/// The ends of the channels that lead to the daemon.
-#[derive(Debug)]
-pub struct Inboxes {
-    /// From the pulling side.
-    pub heard: mpsc::Receiver<Heard>,
-    /// From the sending side.
-    pub uploads: mpsc::Receiver<Contact>,
-    /// From the runs.
-    pub runs: mpsc::Receiver<RunEvent>,
-    /// From the spool: records that are on the device.
-    pub written: mpsc::UnboundedReceiver<ResultId>,
-    /// From programs on this machine.
-    pub asked: mpsc::Receiver<Asked>,
-    /// Who this agent is.
-    pub membership: watch::Receiver<Membership>,
-    /// From the responder.
-    pub told: mpsc::Receiver<Told>,
-    /// New settings after SIGHUP.
-    pub settings: watch::Receiver<Settings>,
-    /// SIGTERM.
-    pub stop: tokio::sync::oneshot::Receiver<()>,
-}
 
 /// The owner. [`Daemon::run`] is its life.
 pub struct Daemon {
@@ -107,8 +94,19 @@ pub struct Daemon {
     skips: Skips,
     executor: Executor,
     running: BTreeMap<ResultId, Running>,
+    /// The household's own measurements.
+    own: Household,
+    /// What the household told of its line.
+    survey: Survey,
+    /// How the line was seen last.
+    line_seen: line::Seen,
+    /// The system bus, where there is one.
+    bus: Option<Bus>,
+    /// What is wrong with the settings file; those read before stand.
+    settings_error: watch::Receiver<Option<String>>,
     /// Sessions that other agents opened here.
     visits: BTreeMap<MeasureId, Visit>,
+    lmap: Lmap,
     session_files: SessionFiles,
     /// The controller's key for their tokens, for the responder.
     peer_key: watch::Sender<Option<[u8; 32]>>,
@@ -116,6 +114,8 @@ pub struct Daemon {
     open: BTreeMap<ResultId, OpenRun>,
     spooler: Spooler,
     history: History,
+    /// Where events are told.
+    tell: broadcast::Sender<Event>,
     surroundings: Surroundings,
     configuration: Configuration,
     upload: watch::Sender<Upload>,
@@ -130,31 +130,17 @@ pub struct Daemon {
     state_dir: PathBuf,
     /// The clock has been seen set.
     clock_trusted: bool,
+    /// Everything is to be deleted.
+    erasing: bool,
     /// When the spool was last forced to the device.
     synced: Timestamp,
     started: Timestamp,
 }
 
-/// What the daemon is made of.
-pub struct Parts {
-    /// The household's settings.
-    pub settings: Settings,
-    /// The methods.
-    pub registry: watch::Receiver<Arc<Registry>>,
-    /// Where runs go.
-    pub executor: Executor,
-    /// Where records go.
-    pub spooler: Spooler,
-    /// What the household sees.
-    pub history: History,
-    /// The machine.
-    pub surroundings: Surroundings,
-    /// When results are sent, for the sending side.
-    pub upload: watch::Sender<Upload>,
-    /// Bytes exchanged with the controller.
-    pub traffic: Arc<Traffic>,
-    /// The key that tokens of other agents are signed with, for the responder.
-    pub peer_key: watch::Sender<Option<[u8; 32]>>,
+/// Takes no more questions: who has asked, or asks from now on, hears at once that the daemon is stopping.
+fn send_home(asked: &mut mpsc::Receiver<Asked>) {
+    asked.close();
+    while asked.try_recv().is_ok() {}
 }
 
 impl Daemon {
@@ -172,7 +158,9 @@ impl Daemon {
         let remembered = state_files.load();
         parts.upload.send_replace(upload(&configuration));
         parts.peer_key.send_replace(configuration.peer_key);
+        let registry = parts.registry.borrow().clone();
         let mut daemon = Self {
+            lmap: Lmap::new(&parts.settings, registry, parts.links, now),
             guard: Guard::new(rules(&parts.settings, &configuration), accounts),
             account_files,
             plan: Plan::new(random::seed()),
@@ -180,12 +168,18 @@ impl Daemon {
             skips: Skips::default(),
             executor: parts.executor,
             running: BTreeMap::new(),
+            own: Household::new(&state_dir, parts.tell.clone()),
+            survey: known_survey(&state_dir),
+            line_seen: line::Seen::default(),
+            bus: parts.bus,
+            settings_error: parts.settings_error,
             visits: BTreeMap::new(),
             session_files,
             peer_key: parts.peer_key,
             open: BTreeMap::new(),
             spooler: parts.spooler,
             history: parts.history,
+            tell: parts.tell,
             surroundings: parts.surroundings,
             configuration,
             upload: parts.upload,
@@ -199,6 +193,7 @@ impl Daemon {
             registry: parts.registry,
             state_dir,
             clock_trusted: clock::is_trusted(now),
+            erasing: false,
             synced: now,
             started: now,
         };
@@ -219,25 +214,43 @@ impl Daemon {
         };
         if !in_force {
             daemon.plan.replace(&InstructionSet::default(), &seen, now);
+            daemon.note_instructions();
         }
+        daemon.plan_own(true, now);
         if daemon.clock_trusted {
             daemon.plan.clock_was_set(clock::WRITTEN, now);
+            daemon.own_clock_was_set(now);
         }
+        daemon.note_event(EventKind::Restart, "the agent started".to_owned());
         daemon
     }
 
     /// Serves until told to stop, then stops within some seconds.
-    pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<()> {
+    pub async fn run(mut self, mut inboxes: Inboxes) -> std::io::Result<Ending> {
         let mut alarm = clock::Alarm::new()?;
         let ended = loop {
+            self.follow_lmap().await;
             let now = clock::now();
-            let longest = now.plus_micros(LONGEST_SLEEP);
-            // Without a set clock nothing is planned; the alarm rings when it is set.
-            let wake = match self.plan.wake_at() {
+            // Without a set clock nothing is planned; the alarm rings when it is set to another time, not when it turns
+            // out to have been right.
+            let longest = if clock::is_trusted(now) {
+                LONGEST_SLEEP
+            } else {
+                UNSET_SLEEP
+            };
+            let longest = now.plus_micros(longest);
+            let planned = self
+                .plan
+                .wake_at()
+                .into_iter()
+                .chain(self.own_wake_at())
+                .min();
+            let wake = match planned {
                 Some(at) if clock::is_trusted(now) => at.min(longest),
                 _ => longest,
             };
             let wake = self.next_look(now).map_or(wake, |look| look.min(wake));
+            let wake = self.lmap.wake_at(now).map_or(wake, |at| at.min(wake));
             // Whoever comes first by chance: firings that follow each other closely must not silence the others.
             tokio::select! {
                 _ = &mut inboxes.stop => break Ok(()),
@@ -249,11 +262,18 @@ impl Daemon {
                 Some(id) = inboxes.written.recv() => self.written(&id).await,
                 Some(heard) = inboxes.heard.recv() => self.heard(heard).await,
                 Some(told) = inboxes.told.recv() => self.told(told).await,
+                Some(event) = self.own.next() => self.job_event(event).await,
+                Some(happened) = self.lmap.next() => self.happened(happened).await,
                 Some(contact) = inboxes.uploads.recv() => self.sending = contact,
                 Some((request, reply)) = inboxes.asked.recv() => {
                     let answer = self.answer(request).await;
                     // A client that has gone away needs no answer.
                     let _ = reply.send(answer);
+                    if self.erasing {
+                        send_home(&mut inboxes.asked);
+                        tokio::time::sleep(LAST_ANSWER).await;
+                        break Ok(());
+                    }
                 }
                 Ok(()) = inboxes.membership.changed() => {
                     self.membership = inboxes.membership.borrow_and_update().clone();
@@ -264,23 +284,34 @@ impl Daemon {
                 }
             }
         };
+        let ending = if self.erasing {
+            Ending::Erase
+        } else {
+            Ending::Stop
+        };
         self.stop(inboxes).await;
-        ended
+        ended.map(|()| ending)
     }
 
     /// What time brings: firings, missed slots, and the hourly duties.
     async fn tick(&mut self) {
         let now = clock::now();
+        self.lmap.tick(now);
+        self.weigh_door();
+        self.send_due();
         if !clock::is_trusted(now) {
             return;
         }
         if !self.clock_trusted {
             self.clock_trusted = true;
             self.plan.clock_was_set(clock::WRITTEN, now);
+            self.own_clock_was_set(now);
         }
+        self.look_at_line();
         self.guard.accounts_mut().roll(now);
         self.recall_unwanted(now);
         let due = self.plan.due(now);
+        self.tick_own(now);
         let any = !due.firings.is_empty() || !due.missed.is_empty();
         let once = due
             .firings
@@ -309,6 +340,7 @@ impl Daemon {
         if now.since(self.synced) >= SYNC || now < self.synced {
             self.synced = now;
             self.spooler.sync().await;
+            self.note_accounts(false).await;
         }
         for skipped in self.skips.ripe(now) {
             self.record_skip(skipped).await;
@@ -334,7 +366,12 @@ impl Daemon {
                     self.save_seen(false);
                 }
             }
-            Heard::Contact(contact) => self.pulling = contact,
+            Heard::Contact(contact) => {
+                if contact.last_success > self.pulling.last_success {
+                    self.lmap.contact(clock::now());
+                }
+                self.pulling = contact;
+            }
         }
     }
 
@@ -369,6 +406,7 @@ impl Daemon {
                 let nothing = BTreeMap::new();
                 self.plan
                     .replace(&set, seen.unwrap_or(&nothing), clock::now());
+                self.note_instructions();
                 for refused in set.refused {
                     self.report_refusal(refused, seen.is_some()).await;
                 }
@@ -387,6 +425,14 @@ impl Daemon {
     fn agent_limits(&self) -> glimpse_model::capability::Limits {
         limits(&self.settings, self.executor.parallel())
     }
+}
+
+/// What the household told of its line before.
+fn known_survey(state_dir: &Path) -> Survey {
+    survey::load(state_dir).unwrap_or_else(|error| {
+        log::warn!("the survey cannot be read: {error}; it counts as not answered");
+        Survey::default()
+    })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// One task that may run.
@@ -190,6 +190,12 @@ impl Executor {
                 }
             }
         }
+    }
+
+    /// The wait for all places, in turn with the runs: who holds them has the line for itself.
+    pub fn whole_line(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<> {
+        let wait = self.places.clone().acquire_many_owned(self.parallel);
+        async move { wait.await.ok() }
     }
 
     /// Ends all runs where they stand.

@@ -21,10 +21,14 @@ fn write(path: &Path, content: &[u8], mode: u32, sync: bool) -> io::Result<()> {
     name.push(".new");
     let new: PathBuf = path.with_file_name(name);
     let result = (|| {
+        // A new file always: what stands there may be somebody's link to a file that only root may write.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(mode)
             .open(&new)?;
         file.write_all(content)?;

@@ -13,6 +13,7 @@ pub mod target;
 use crate::local::uci::{QuietHours, QuietZone};
 use accounts::{Accounts, Purse};
 use glimpse_model::budget::Reservation;
+use glimpse_model::id::InstructionId;
 use glimpse_model::precondition::{Link, Precondition};
 use glimpse_model::record::SkipReason;
 use glimpse_model::time::Timestamp;
@@ -36,6 +37,8 @@ pub struct Rules {
     pub system_zone: TimeZone,
     /// Methods that are not run for others.
     pub forbidden: Vec<String>,
+    /// Instructions that the household has paused.
+    pub paused: Vec<String>,
     /// Targets in the household's own network may be measured when an instruction says so.
     pub lan: bool,
     /// Targets that only a laboratory has may be measured.
@@ -55,12 +58,18 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn quiet_at(&self, now: Timestamp) -> bool {
+    /// Whether the household wants quiet at `now`.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
         !self.quiet.is_empty()
             && self
                 .quiet_zone
                 .minute_of_day(now.as_micros(), &self.system_zone)
                 .is_some_and(|minute| self.quiet.iter().any(|span| span.contains(minute)))
+    }
+
+    /// Whether the household has paused the instruction.
+    pub fn is_paused(&self, id: &InstructionId) -> bool {
+        self.paused.iter().any(|paused| paused == id.as_str())
     }
 
     fn allowance(&self) -> Allowance {
@@ -77,6 +86,8 @@ impl Rules {
 pub struct Ask<'a> {
     /// Name of the method.
     pub method: &'a str,
+    /// The instruction; none of a session that another agent opens.
+    pub instruction: Option<&'a InstructionId>,
     /// The target as the instruction names it.
     pub target: &'a str,
     /// Most bytes the run can use.
@@ -163,12 +174,17 @@ impl Guard {
         &mut self.accounts
     }
 
-    /// Whether the household lets `method` run for others at `now`. Asked again when a run that had to
-    /// wait is about to begin.
+    /// Whether the household lets `method` run for others at `now`, as `instruction` asks. Asked again when a run that had
+    /// to wait is about to begin.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn allows(&self, method: &str, now: Timestamp) -> Result<(), Denied> {
+    pub fn allows(
+        &self,
+        method: &str,
+        instruction: Option<&InstructionId>,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
         if !self.rules.consent {
             return deny(
                 SkipReason::Consent,
@@ -186,7 +202,10 @@ impl Guard {
                 "the household forbids this method",
             );
         }
-        if self.rules.quiet_at(now) {
+        if instruction.is_some_and(|id| self.rules.is_paused(id)) {
+            return deny(SkipReason::MethodForbidden, "paused by the household");
+        }
+        if self.rules.is_quiet(now) {
             return deny(
                 SkipReason::QuietHours,
                 "these are the household's quiet hours",
@@ -203,7 +222,7 @@ impl Guard {
         if !ask.clock_trusted {
             return deny(SkipReason::ClockUntrusted, "the clock is not set yet");
         }
-        self.allows(ask.method, now)?;
+        self.allows(ask.method, ask.instruction, now)?;
         if let Some(words) = ask.precondition.unmet(ask.link, ask.charge) {
             return deny(SkipReason::Precondition, words);
         }
@@ -254,6 +273,7 @@ mod tests {
             quiet_zone: QuietZone::System,
             system_zone: TimeZone::UTC,
             forbidden: vec!["btc_ma".to_owned()],
+            paused: vec!["resting".to_owned()],
             lan: false,
             lab: false,
             target_rate: 3,
@@ -274,6 +294,7 @@ mod tests {
         };
         Ask {
             method: "ping",
+            instruction: None,
             target: "192.0.2.1",
             worst_bytes: 1000,
             precondition: &ANY,
@@ -312,6 +333,18 @@ mod tests {
             reason(&mut g, &forbidden, now()),
             SkipReason::MethodForbidden
         );
+        let (resting, other) = (InstructionId::new("resting"), InstructionId::new("other"));
+        let paused = Ask {
+            instruction: resting.as_ref().ok(),
+            ..ask()
+        };
+        assert_eq!(reason(&mut g, &paused, now()), SkipReason::MethodForbidden);
+        let not_paused = Ask {
+            instruction: other.as_ref().ok(),
+            ..ask()
+        };
+        let ticket = g.admit(&not_paused, now()).unwrap();
+        g.settle(ticket, 0);
         let mobile = Ask {
             link: Link::Mobile,
             ..ask()

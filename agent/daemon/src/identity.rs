@@ -8,6 +8,7 @@
 //!   key.pem            0600  PKCS#8, P-256
 //!   ca.pem                   root first, then every controllers' intermediate
 //!   controller               the name that the controller's certificate must carry
+//!   url                      where it was enrolled
 //!   certificate.pem          own certificate first; written last: without it the agent is not enrolled
 //! ```
 //!

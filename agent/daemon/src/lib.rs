@@ -15,6 +15,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod diagnose;
 pub mod executor;
 pub mod files;
 pub mod guard;
@@ -25,6 +26,8 @@ pub mod logger;
 pub mod plugins;
 pub mod random;
 pub mod responder;
+#[cfg(feature = "lmap")]
+pub mod restconf;
 pub mod scheduler;
 pub mod spool;
 pub mod spooler;

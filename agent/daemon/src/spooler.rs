@@ -13,6 +13,8 @@ use glimpse_model::id::ResultId;
 use glimpse_model::record::{self, Record, Status};
 use glimpse_model::time::Timestamp;
 use std::collections::VecDeque;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -49,6 +51,7 @@ enum Order {
     ),
     State(oneshot::Sender<SpoolState>),
     Note(PathBuf, Vec<u8>, oneshot::Sender<()>),
+    Erase(PathBuf),
     Sync,
     Flush(oneshot::Sender<()>),
 }
@@ -131,6 +134,11 @@ impl Spooler {
         let (done, written) = oneshot::channel();
         self.send(Order::Note(path.to_owned(), content, done)).await;
         written
+    }
+
+    /// Removes a small file, after all that was handed over before.
+    pub async fn erase(&self, path: &Path) {
+        self.send(Order::Erase(path.to_owned())).await;
     }
 
     /// Has everything so far forced to the device, by the spool's policy.
@@ -221,6 +229,12 @@ impl Owner {
                 // Not everybody waits for it.
                 let _ = done.send(());
             }
+            Order::Erase(path) => match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    log::warn!("cannot remove {}: {error}", path.display());
+                }
+                _ => {}
+            },
             Order::Sync => {
                 if let Err(error) = self.spool.flush() {
                     log::warn!("spool: {error}");

@@ -6,6 +6,7 @@
 //! | [`system_roots`] | the system's roots and the name in the URL | no | `cacerts`, `simpleenroll` with the token |
 //! | [`enrolment`] | a controllers' intermediate and the name | no | `simpleenroll` with the token |
 //! | [`measuring`] | the system's roots and the name in the URL | no | measurements over TLS, to anybody |
+//! | `channel` | what the household lists with the channel | yes | reports to that collector |
 //! | [`steady`] | a controllers' intermediate and the name pinned at enrolment | yes | everything else |
 //!
 //! A server that fails the proof fails the handshake: HTTP never starts, so no header and no body leave. All
@@ -31,11 +32,16 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+#[cfg(feature = "lmap")]
+mod channel;
 #[cfg(test)]
 mod tests;
+
+#[cfg(feature = "lmap")]
+pub use channel::channel;
 
 /// Where systems keep the roots they trust.
 const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
@@ -49,6 +55,14 @@ pub enum TlsError {
         "the certificate bundle holds no usable root: give --ca-fingerprint or install ca-certificates"
     )]
     NoRoots,
+    /// The PEM bundle cannot be read.
+    #[error("{}: {source}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// No controllers' intermediate is valid now.
     #[error(
         "no controllers' certificate is valid today: is this device's clock right? if it is, fetch the authorities again"
@@ -108,6 +122,22 @@ fn by_roots(bundle: &[u8]) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
+/// The roots that the system trusts, as PEM.
+///
+/// # Errors
+/// There are none, and what to do about it.
+pub fn system_bundle() -> Result<Vec<u8>, String> {
+    BUNDLES
+        .iter()
+        .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
+        .ok_or_else(|| {
+            format!(
+                "none of {} can be read: install ca-certificates",
+                BUNDLES.join(", ")
+            )
+        })
+}
+
 /// What measurements verify servers by: the system's roots, read when first asked for and given back when no measurement
 /// holds them any more, since they are large for a router. It offers no protocol: each method has its own.
 pub fn measuring() -> Arc<Tls> {
@@ -117,15 +147,7 @@ pub fn measuring() -> Arc<Tls> {
         if let Some(config) = kept.upgrade() {
             return Ok(config);
         }
-        let bundle = BUNDLES
-            .iter()
-            .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
-            .ok_or_else(|| {
-                format!(
-                    "none of {} can be read: install ca-certificates",
-                    BUNDLES.join(", ")
-                )
-            })?;
+        let bundle = system_bundle()?;
         let mut config = by_roots(&bundle).map_err(|error| error.to_string())?;
         // A resumed session would be another handshake than the one that is timed.
         config.resumption = Resumption::disabled();

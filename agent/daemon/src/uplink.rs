@@ -11,7 +11,10 @@
 //! names them.
 
 pub mod backoff;
+#[cfg(feature = "lmap")]
+pub mod collector;
 pub mod enrol;
+pub mod forget;
 pub mod http;
 pub mod repository;
 pub mod supervisor;

@@ -649,7 +649,9 @@ async fn a_reload_finds_what_came_and_what_went() {
         .unwrap();
     let socket = place.path("run/agent.sock");
     let has = async |name: &str| -> Option<bool> {
-        let answer = socket::ask(&socket, &Request::Capabilities).await.ok()?;
+        let answer = socket::ask(&socket, &Request::Capabilities { method: None })
+            .await
+            .ok()?;
         let methods = answer["methods"].as_array()?;
         Some(methods.iter().any(|method| method["name"] == name))
     };

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 /// Most instructions in one set.
 pub const MAX_INSTRUCTIONS: usize = 1000;
+/// Longest purpose of an instruction, in characters.
+pub const MAX_PURPOSE: usize = 200;
 /// Most tasks in one instruction.
 pub const MAX_TASKS: usize = 32;
 
@@ -55,6 +57,10 @@ pub struct Instruction {
     pub precondition: Precondition,
     /// Targets in the household's own network are meant; runs only where the household allows it.
     pub lan: bool,
+    /// What it is for, in words for the household that measures: at most 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(length(max = 200)))]
+    pub purpose: Option<String>,
 }
 
 impl Instruction {
@@ -82,8 +88,22 @@ impl Instruction {
             lan: members
                 .optional("lan")
                 .map_or(Ok(false), |lan| lan.boolean())?,
+            purpose: members
+                .optional("purpose")
+                .map(|purpose| read_purpose(&purpose))
+                .transpose()?,
         })
     }
+}
+
+fn read_purpose(cursor: &Cursor<'_>) -> Result<String, Refused> {
+    let text = cursor.text(4 * MAX_PURPOSE)?;
+    if text.chars().count() > MAX_PURPOSE {
+        return Err(cursor.refuse(format_args!(
+            "must be at most {MAX_PURPOSE} characters long"
+        )));
+    }
+    Ok(text.to_owned())
 }
 
 /// Judges a task beyond its form: whether the method exists and its options hold.
@@ -292,6 +312,31 @@ mod tests {
     }
 
     #[test]
+    fn a_purpose_is_short_and_plain() {
+        for (purpose, said) in [
+            (
+                json!("é".repeat(201)),
+                "must be at most 200 characters long",
+            ),
+            (json!("x".repeat(801)), "must be at most 800 bytes long"),
+            (json!("a\nb"), "must not contain control characters"),
+            (json!(7), "must be a string"),
+        ] {
+            let mut instruction = ping("a");
+            instruction["purpose"] = purpose;
+            let refused = &parse(&json!([instruction])).refused[0].refused;
+            assert_eq!(
+                refused.to_string(),
+                format!("instructions[0].purpose: {said}")
+            );
+        }
+        let mut instruction = ping("a");
+        instruction["purpose"] = json!("é".repeat(200));
+        let set = parse(&json!([instruction]));
+        assert_eq!(set.instructions[0].purpose, Some("é".repeat(200)));
+    }
+
+    #[test]
     fn glimpse_check_23_an_unknown_method_is_refused_and_said() {
         let document = json!({"schema": 2, "instructions": [ping("a")]}).to_string();
         let set = InstructionSet::parse_checked(document.as_bytes(), &|task| {
@@ -330,7 +375,7 @@ mod tests {
     fn what_is_printed_reads_back() {
         let set = parse(&json!([ping("a"), {
             "id": 7, "timing": {"calendar": {"hours": [6], "offset": 60, "randomSpread": 9}},
-            "precondition": {"on_cellular": false}, "lan": true,
+            "precondition": {"on_cellular": false}, "lan": true, "purpose": "Wie schnell ist es abends?",
             "task": {"id": 9, "method": "ping", "options": {}}}]));
         let printed = serde_json::to_vec(&InstructionDocument::new(&set.instructions)).unwrap();
         assert_eq!(InstructionSet::parse(&printed).unwrap(), set);

@@ -27,6 +27,7 @@
 pub mod budget;
 pub mod capability;
 pub mod configuration;
+pub mod forget;
 pub mod id;
 pub mod instruction;
 pub mod options;
@@ -37,6 +38,7 @@ pub mod read;
 pub mod record;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod sorted;
 pub mod time;
 pub mod timing;
 pub mod token;

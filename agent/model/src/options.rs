@@ -46,6 +46,8 @@ pub struct OptionSpec {
     pub help: Cow<'static, str>,
     /// Said instead of `must be <= max` where the original has a text of its own.
     pub above_max: Option<Cow<'static, str>>,
+    /// The value opens something: it is told to the method and to nobody else.
+    pub secret: bool,
 }
 
 impl OptionSpec {
@@ -97,6 +99,7 @@ impl OptionSpec {
             },
             help: Cow::Borrowed(help),
             above_max: Some(Cow::Borrowed(above_max)),
+            secret: false,
         }
     }
 
@@ -138,7 +141,15 @@ impl OptionSpec {
             kind,
             help: Cow::Borrowed(help),
             above_max: None,
+            secret: false,
         }
+    }
+
+    /// The same, with values that are shown to nobody.
+    #[must_use]
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
     }
 
     fn read(&self, given: Option<&Value>, path: &str) -> Result<Value, Refused> {
@@ -179,7 +190,7 @@ impl OptionSpec {
         }
     }
 
-    /// This option as a JSON Schema (draft 2020-12), with `unit` as an annotation.
+    /// This option as a JSON Schema (draft 2020-12), with `unit` as an annotation; a secret one is `writeOnly`.
     pub fn to_schema(&self) -> Value {
         let mut schema = match &self.kind {
             Kind::Bool { .. } => json!({"type": "boolean"}),
@@ -195,6 +206,9 @@ impl OptionSpec {
         };
         if let Some(default) = self.default() {
             schema["default"] = default;
+        }
+        if self.secret {
+            schema["writeOnly"] = Value::from(true);
         }
         schema["description"] = Value::from(self.help.as_ref());
         schema
@@ -379,5 +393,13 @@ mod tests {
         assert_eq!(schema["properties"]["timeout"]["unit"], "ms");
         assert_eq!(schema["properties"]["type"]["enum"], json!(["Udp", "Tcp"]));
         assert_eq!(schema["additionalProperties"], false);
+        assert!(schema["properties"]["host"].get("writeOnly").is_none());
+    }
+
+    #[test]
+    fn a_secret_is_announced_as_one() {
+        const SECRET: OptionSpec = OptionSpec::text("token", 10, "the leave").secret();
+        assert!(SECRET.secret && !TABLE[0].secret);
+        assert_eq!(SECRET.to_schema()["writeOnly"], true);
     }
 }

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Bytes counted, whatever the ending.
     pub bytes: ByteCount,
+    /// Where a program measured and did not succeed: its exit status, or minus the number of the signal that ended it.
+    pub exit: Option<i32>,
 }
 
 impl Outcome {
@@ -52,6 +54,7 @@ impl Outcome {
             probe_result,
             error: None,
             bytes,
+            exit: None,
         }
     }
 
@@ -62,6 +65,7 @@ impl Outcome {
             probe_result: Map::new(),
             error: Some(error.into()),
             bytes,
+            exit: None,
         }
     }
 

@@ -49,7 +49,11 @@ impl Status {
         }
     }
 
-    fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// [`Refused`] naming the words there are.
+    pub fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
         let word = cursor.text(16)?;
         [
             Self::Ok,

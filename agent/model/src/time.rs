@@ -138,6 +138,11 @@ impl Zone {
             .map(|offset| Self(TimeZone::fixed(offset)))
     }
 
+    /// A zone whose rules were read elsewhere, such as the system's.
+    pub fn of(rules: TimeZone) -> Self {
+        Self(rules)
+    }
+
     /// A POSIX TZ rule, as in a router's `system.timezone`: `CET-1CEST,M3.5.0,M10.5.0/3`.
     pub fn posix(rule: &str) -> Option<Self> {
         TimeZone::posix(rule).ok().map(Self)

@@ -8,7 +8,7 @@ mod calendar;
 #[cfg(test)]
 mod tests;
 
-pub use calendar::Calendar;
+pub use calendar::{Calendar, CivilTimes};
 
 use crate::read::{Cursor, Members, Refused};
 use crate::time::{MILLISECOND, SECOND, Timestamp};
@@ -236,6 +236,12 @@ fn read_bounds(members: &Members<'_>) -> Result<(Option<Timestamp>, Option<Times
         ));
     }
     Ok((start, end))
+}
+
+/// The random delay of a slot: uniform over `0..=spread` (microseconds), a function of seed and slot. For doors whose bounds hold
+/// for slots and not for firings (RFC 8194 `random-spread`); else [`Timing::fire_at`].
+pub fn draw_spread(seed: u64, slot: Timestamp, spread: i64) -> i64 {
+    uniform(seed, slot, spread.max(0))
 }
 
 /// Uniform over `0..=spread`, a function of seed and slot (`SplitMix64`, then the high half of a

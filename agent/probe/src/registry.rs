@@ -18,6 +18,8 @@ use crate::methods;
 
 /// Where the names of our private metrics live (RFC 8911 §7.1.3 asks for a URI; ours are not registered with IANA).
 pub const FUNCTION_BASE: &str = "https://www.measure-it.net/metrics/";
+/// Where plug-ins live that do not say what they measure: by such a URI they can be asked for, and it claims no metric.
+pub const PLUGIN_BASE: &str = "https://www.measure-it.net/functions/plugin/";
 
 /// A measurement under way. Dropping it ends the measurement and all that it has started.
 pub type Run<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;

@@ -20,7 +20,7 @@ pub use gate::{Gate, Reason, verify};
 pub use memory::Memory;
 pub use recall::Recall;
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -136,7 +136,7 @@ struct Shared {
     gate: Mutex<Gate>,
     places: Arc<Places>,
     random: SystemRandom,
-    flows: Mutex<BTreeMap<MeasureId, stream::Door>>,
+    flows: Mutex<SortedMap<MeasureId, stream::Door>>,
 }
 
 impl Shared {
@@ -144,7 +144,7 @@ impl Shared {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flows(&self) -> MutexGuard<'_, BTreeMap<MeasureId, stream::Door>> {
+    fn flows(&self) -> MutexGuard<'_, SortedMap<MeasureId, stream::Door>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -228,7 +228,7 @@ impl Responder {
                 ),
                 places: Places::new(config.max_sessions),
                 random,
-                flows: Mutex::new(BTreeMap::new()),
+                flows: Mutex::new(SortedMap::new()),
                 config,
             }),
             listeners,
@@ -243,7 +243,7 @@ impl Responder {
     }
 
     /// Reads how many were not answered, by reason.
-    pub fn refused(&self) -> impl Fn() -> BTreeMap<Reason, u64> + Send + Sync + 'static {
+    pub fn refused(&self) -> impl Fn() -> SortedMap<Reason, u64> + Send + Sync + 'static {
         let shared = self.shared.clone();
         move || shared.gate().refused()
     }

@@ -1,25 +1,35 @@
 //! The one function that lets instructions pass, [`Tally::admit`]: whatever asks agents to send packets
 //! is judged there by what the whole fleet would then send to each target. New instructions come to it
-//! by [`additions`], agents that enrol after an instruction was given by [`newcomers`].
+//! by [`additions`], agents that enrol after an instruction was given by [`newcomers`], what agents are to
+//! send by their own configuration (RFC 8194) by [`loads`].
 //!
 //! Pure: what stands, the limits and the moment are arguments.
 
 mod demand;
 mod judge;
 mod opt_out;
+mod targets;
 #[cfg(test)]
 mod tests;
 
-pub use demand::{Load, Target};
-pub use judge::{additions, newcomers, stored};
+pub use demand::{Load, Target, task};
+pub use judge::{additions, foreign, loads, newcomers, remains, stored};
 pub use opt_out::OptOuts;
+pub use targets::{MOST_TARGETS, Program, Weight, place};
 
 use demand::Demand;
 use glimpse_model::time::Timestamp;
+use glimpse_store::ForeignLoad;
 use std::collections::BTreeMap;
 
 /// A fleet at its limit stays there however its rates are added up.
-const ROUNDING: f64 = 1.0 + 1e-12;
+const ROUNDING: f64 = 1.0 + 1e-9;
+
+/// The part of a limit that operators may fill who are confined to some agents: the rest is left to those who answer for all.
+const CONFINED: f64 = 0.5;
+
+/// The part of a limit that one agent counts for with what nobody here has let pass, whatever it says that it sends.
+const ONE_AGENT: f64 = 0.01;
 
 /// What all agents together may send to one target.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +40,16 @@ pub struct Limits {
     pub packets_per_second: f64,
     /// Who wants no packets at all.
     pub opt_outs: OptOuts,
+}
+
+impl Limits {
+    /// The same for operators who are confined to some agents.
+    #[must_use]
+    pub fn confined(mut self) -> Self {
+        self.runs_per_hour *= CONFINED;
+        self.packets_per_second *= CONFINED;
+        self
+    }
 }
 
 /// Why an instruction may not pass, and what would.
@@ -94,6 +114,32 @@ impl Tally {
         }
     }
 
+    /// Counts what stands no more.
+    pub fn remove(&mut self, load: &Load<'_>, now: Timestamp) {
+        for (target, demand) in load.demands(now) {
+            if let Some(total) = self.total.get_mut(&target) {
+                total.remove(demand);
+            }
+        }
+    }
+
+    /// Counts what agents send that nobody here has let pass.
+    fn add_foreign(&mut self, foreign: &ForeignLoad) {
+        let part = |millionths: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "below a limit")]
+            let rate = millionths as f64;
+            rate / 1e6
+        };
+        let demand = Demand::new(
+            part(foreign.runs_per_hour_millionths),
+            part(foreign.packets_per_second_millionths),
+        );
+        self.total
+            .entry(Target::of(&foreign.target))
+            .or_default()
+            .add(demand);
+    }
+
     /// Judges `new` beside what was counted, and counts it when it passes. What it does not touch is
     /// not made worse by it.
     ///
@@ -105,7 +151,7 @@ impl Tally {
         limits: &Limits,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let mut targets = new.instruction.tasks.iter().filter_map(Target::of_task);
+        let mut targets = new.instruction.tasks.iter().flat_map(Target::all);
         if let Some(target) = targets.find(|target| limits.opt_outs.covers(target)) {
             return Err(Refused::OptedOut { target });
         }
@@ -113,17 +159,17 @@ impl Tally {
             if let Some(standing) = self.total.get(&target) {
                 demand.add(*standing);
             }
-            if demand.runs_per_hour > limits.runs_per_hour * ROUNDING {
+            if demand.runs_per_hour() > limits.runs_per_hour * ROUNDING {
                 return Err(Refused::RunsPerHour {
                     target,
-                    rate: rounded(demand.runs_per_hour),
+                    rate: rounded(demand.runs_per_hour()),
                     limit: limits.runs_per_hour,
                 });
             }
-            if demand.packets_per_second > limits.packets_per_second * ROUNDING {
+            if demand.packets_per_second() > limits.packets_per_second * ROUNDING {
                 return Err(Refused::PacketsPerSecond {
                     target,
-                    rate: rounded(demand.packets_per_second),
+                    rate: rounded(demand.packets_per_second()),
                     limit: limits.packets_per_second,
                 });
             }

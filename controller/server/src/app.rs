@@ -4,6 +4,8 @@
 //!  Running ─┬─ agent listener ─▶ enrolment, supervisor, repository
 //!           ├─ ALTO listener  ─▶ alto
 //!           ├─ admin listener ─▶ admin
+//!           ├─ RESTCONF listener ─▶ restconf, for operators          (where configured)
+//!           ├─ call home ─▶ connections of agents, what waits for them  (where configured)
 //!           ├─ revocations: follows the database, so that the command line revokes a running server's agents
 //!           ├─ publication: computes every interval
 //!           ├─ withheld instructions: given as soon as the limits leave room
@@ -11,36 +13,36 @@
 //! ```
 
 use crate::admin::Metrics;
-use crate::caller::Shares;
+use crate::caller::{Allowances, Shares};
+use crate::callhome::{CallHome, Connections, Times};
 use crate::config::Config;
 use crate::error::Problem;
-use crate::listener::{Bounds, Gate, Listener, Transport};
-use crate::pki::{
-    Lifetimes, Pki, PkiError, Revocations, Revoked, ServerIdentity, SharedConfig, agent_listener,
-    public_listener, random_serial, shared as shared_config,
-};
+use crate::listener::{Gate, Listener};
+use crate::pki::{Pki, PkiError, Revocations, Revoked, ServerIdentity};
 use crate::repository::Repository;
 use crate::supervisor::Seen;
-use crate::{admin, admission, alto, clock, enrolment, repository, supervisor};
+use crate::{admin, admission, alto, clock, enrolment, repository, restconf, supervisor};
 use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::http::StatusCode;
+use bound::Bound;
+use certificates::{Certificates, renew};
 use glimpse_model::time::Timestamp;
 use glimpse_store::{Error as StoreError, Options, Sqlite, Store};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+mod bound;
+mod certificates;
 #[cfg(test)]
 mod tests;
 
 /// For requests that are being answered when the program is told to stop; the store is closed after it.
 const DRAIN: Duration = Duration::from_secs(3);
-/// How often the server certificate is looked at.
-const CERTIFICATE_CHECK: Duration = Duration::from_hours(1);
 /// How often withheld instructions are judged again: time makes room, and so does a new configuration.
 const WITHHELD_CHECK: Duration = Duration::from_mins(1);
 /// After a fault of the database, before it is asked again.
@@ -87,9 +89,16 @@ pub struct Shared {
     pub metrics: Metrics,
     pub(crate) repository: Repository,
     pub(crate) seen: Seen,
+    /// Rung when an agent is forgotten.
+    pub(crate) forgotten: Notify,
     pub(crate) polls: Shares,
+    pub(crate) allowances: Allowances,
+    pub(crate) restconf: restconf::Restconf,
     pub(crate) publication: ArcSwapOption<alto::Published>,
     pub(crate) stop: watch::Receiver<bool>,
+    /// Agents that have called home.
+    pub connections: Connections,
+    own: OnceLock<Vec<admission::Target>>,
     clock: Clock,
 }
 
@@ -112,14 +121,19 @@ impl Shared {
     ) -> Arc<Self> {
         Arc::new(Self {
             repository: Repository::new(config.uploads.parallel),
+            allowances: Allowances::new(config.uploads.daily_bytes),
+            restconf: restconf::Restconf::new(clock()),
             store,
             config,
             pki,
             metrics: Metrics::default(),
             seen: Seen::default(),
+            forgotten: Notify::new(),
             polls: Shares::default(),
             publication: ArcSwapOption::empty(),
             stop,
+            connections: Connections::default(),
+            own: OnceLock::new(),
             clock,
         })
     }
@@ -127,6 +141,17 @@ impl Shared {
     /// Now.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The names and addresses under which agents know this controller; none until it serves.
+    pub(crate) fn own(&self) -> &[admission::Target] {
+        self.own.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Says under which names and addresses agents know this controller; the first word counts.
+    pub(crate) fn is_called(&self, names: &[String]) {
+        let targets = names.iter().map(|name| admission::Target::of(name));
+        self.own.get_or_init(|| targets.collect());
     }
 
     /// Computes a publication and puts it in force; the old one stands when that fails.
@@ -150,6 +175,7 @@ pub fn agent_router(shared: Arc<Shared>) -> Router {
         .merge(enrolment::routes())
         .merge(supervisor::routes())
         .merge(repository::routes())
+        .merge(restconf::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -157,6 +183,15 @@ pub fn agent_router(shared: Arc<Shared>) -> Router {
                 "this path does not take this method",
             )
         })
+        .with_state(shared)
+}
+
+/// Everything that operators call, and the collector for agents that know no other address.
+pub fn restconf_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(restconf::routes())
+        .merge(restconf::agent_routes())
+        .fallback(restconf::elsewhere)
         .with_state(shared)
 }
 
@@ -179,6 +214,10 @@ pub struct Running {
     pub alto: SocketAddr,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
+    /// Where operators use RESTCONF, if anywhere.
+    pub restconf: Option<SocketAddr>,
+    /// Where agents call home, if anywhere.
+    pub callhome: Option<SocketAddr>,
     store: Arc<Sqlite>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -209,36 +248,15 @@ impl Running {
             path: config.database.clone(),
             source,
         })?);
-        let certificates = Certificates {
-            for_agents: shared_config(agent_listener(&pki, &identity, &revocations)?),
-            for_all: shared_config(public_listener(&identity)?),
-            identity,
-            revocations: revocations.clone(),
-        };
+        let certificates = Certificates::new(&pki, identity, revocations.clone(), &config)?;
         let gate = Gate {
             revocations: revocations.clone(),
             now: Arc::new(|| clock::seconds(clock::now())),
+            pins: Arc::clone(&certificates.pins),
         };
-        let bind = async |listener, address, transport| {
-            let bounds = Bounds {
-                drain: DRAIN,
-                ..Bounds::default()
-            };
-            Listener::bind(address, transport, bounds, gate.clone())
-                .await
-                .and_then(|bound| Ok((bound.local_addr()?, bound)))
-                .map_err(|source| StartError::Bind {
-                    listener,
-                    address,
-                    source,
-                })
-        };
-        let for_agents = Transport::Tls(Arc::clone(&certificates.for_agents));
-        let for_all = Transport::Tls(Arc::clone(&certificates.for_all));
-        let (agent, agent_listener) = bind("listen.agent", config.agent_listen, for_agents).await?;
-        let (alto, alto_listener) = bind("listen.alto", config.alto_listen, for_all).await?;
-        let (admin, admin_listener) =
-            bind("listen.admin", config.admin_listen, Transport::Plain).await?;
+        let bound = Bound::new(&config, &certificates, &gate).await?;
+        let times = Times::new(config.keep_alive);
+        let for_calls = Arc::clone(&certificates.for_calls);
 
         let any_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let shared = Shared::new(
@@ -248,10 +266,39 @@ impl Running {
             Arc::new(clock::now),
             stopped.clone(),
         );
+        shared.is_called(&certificates.identity.names);
         let mut tasks = JoinSet::new();
-        tasks.spawn(agent_listener.serve(agent_router(Arc::clone(&shared)), stopped.clone()));
-        tasks.spawn(alto_listener.serve(alto_router(Arc::clone(&shared)), stopped.clone()));
-        tasks.spawn(admin_listener.serve(admin_router(Arc::clone(&shared)), stopped.clone()));
+        let (agent, alto, admin) = (bound.agent.0, bound.alto.0, bound.admin.0);
+        let serve = |listener: Listener, router: Router| listener.serve(router, stopped.clone());
+        tasks.spawn(serve(bound.agent.1, agent_router(Arc::clone(&shared))));
+        tasks.spawn(serve(bound.alto.1, alto_router(Arc::clone(&shared))));
+        tasks.spawn(serve(bound.admin.1, admin_router(Arc::clone(&shared))));
+        let restconf = bound.restconf.map(|(address, listener)| {
+            tasks.spawn(serve(listener, restconf_router(Arc::clone(&shared))));
+            address
+        });
+        let callhome = bound.callhome.map(|(address, door)| {
+            let call_home = CallHome {
+                shared: Arc::clone(&shared),
+                config: for_calls,
+                gate,
+                times,
+            };
+            let each = move |stream, address| call_home.clone().serve(stream, address);
+            tasks.spawn(door.open(each, stopped.clone()));
+            address
+        });
+        spawn_until(&mut tasks, &stopped, restconf::deliver(Arc::clone(&shared)));
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            restconf::forget_reports(Arc::clone(&shared)),
+        );
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            supervisor::delete_forgotten(Arc::clone(&shared)),
+        );
         spawn_until(
             &mut tasks,
             &stopped,
@@ -264,11 +311,13 @@ impl Running {
             &stopped,
             renew(Arc::clone(&shared), certificates),
         );
-        tracing::info!(%agent, %alto, %admin, "listening");
+        tracing::info!(%agent, %alto, %admin, ?restconf, ?callhome, "listening");
         Ok(Self {
             agent,
             alto,
             admin,
+            restconf,
+            callhome,
             store,
             stop,
             tasks,
@@ -356,40 +405,5 @@ async fn publish(shared: Arc<Shared>) {
         // A computation that failed, or came late, is not repeated at once.
         let pause = Duration::from_micros(u64::try_from(until).unwrap_or(0));
         tokio::time::sleep(if pause.is_zero() { interval } else { pause }).await;
-    }
-}
-
-/// What a new server certificate goes into.
-struct Certificates {
-    for_agents: SharedConfig,
-    for_all: SharedConfig,
-    identity: ServerIdentity,
-    revocations: Revocations,
-}
-
-impl Certificates {
-    fn renew(&mut self, pki: &Pki, directory: &std::path::Path, now: i64) -> Result<(), PkiError> {
-        let names = self.identity.names.clone();
-        let identity = pki.issue_server(&names, random_serial()?, now, &Lifetimes::default())?;
-        identity.store(directory)?;
-        let for_agents = agent_listener(pki, &identity, &self.revocations)?;
-        let for_all = public_listener(&identity)?;
-        self.for_agents.store(Arc::new(for_agents));
-        self.for_all.store(Arc::new(for_all));
-        self.identity = identity;
-        Ok(())
-    }
-}
-
-async fn renew(shared: Arc<Shared>, mut certificates: Certificates) {
-    loop {
-        let now = clock::seconds(shared.now());
-        if certificates.identity.is_due(now) {
-            match certificates.renew(&shared.pki, &shared.config.pki, now) {
-                Ok(()) => tracing::info!("server certificate renewed"),
-                Err(error) => tracing::error!(error = %error, "server certificate not renewed"),
-            }
-        }
-        tokio::time::sleep(CERTIFICATE_CHECK).await;
     }
 }

@@ -1,7 +1,9 @@
 //! Which agent asks: known by its certificate alone, and looked up at each request.
 
+mod allowances;
 mod shares;
 
+pub(crate) use allowances::Allowances;
 pub(crate) use shares::{Share, Shares};
 
 use crate::app::Shared;

@@ -1,5 +1,11 @@
 //! `controller.toml`.
 
+mod operators;
+#[cfg(test)]
+mod tests;
+
+pub use operators::{Operator, Role};
+
 use crate::admission::{Limits, OptOuts};
 use glimpse_aggregate::{Clusters, K};
 use glimpse_model::configuration::Configuration;
@@ -55,6 +61,18 @@ pub struct Config {
     pub alto_listen: SocketAddr,
     /// Where health and metrics are served, without TLS.
     pub admin_listen: SocketAddr,
+    /// Where operators and agents use RESTCONF; nowhere when missing.
+    pub restconf_listen: Option<SocketAddr>,
+    /// Where agents call home (RFC 8071); nowhere when missing.
+    pub callhome_listen: Option<SocketAddr>,
+    /// How long a call-home connection may be idle before its agent is asked whether it lives.
+    pub keep_alive: Duration,
+    /// Who may use RESTCONF.
+    pub operators: Vec<Operator>,
+    /// Whether reports that do not say whose they are are stored under the name of the agent's certificate.
+    pub reports_by_certificate: bool,
+    /// How long reports are kept as they came; what was read in them stays.
+    pub reports_kept: Duration,
     /// The database file.
     pub database: PathBuf,
     /// Upper bound of the database file in bytes.
@@ -82,6 +100,8 @@ pub struct Uploads {
     pub inflated_bytes: usize,
     /// Uploads worked on at once; others wait a moment, then are told to come later.
     pub parallel: usize,
+    /// Bytes, inflated, that one agent may send in a day by whatever door; then it is told to come later.
+    pub daily_bytes: u64,
 }
 
 /// What is published, and when.
@@ -107,6 +127,9 @@ struct File {
     limits: LimitsSection,
     uploads: UploadsSection,
     alto: AltoSection,
+    callhome: CallHomeSection,
+    reports: ReportsSection,
+    operators: Vec<operators::Section>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,6 +138,36 @@ struct ListenSection {
     agent: SocketAddr,
     alto: SocketAddr,
     admin: SocketAddr,
+    restconf: Option<SocketAddr>,
+    callhome: Option<SocketAddr>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CallHomeSection {
+    keep_alive_s: u32,
+}
+
+impl Default for CallHomeSection {
+    fn default() -> Self {
+        Self { keep_alive_s: 60 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ReportsSection {
+    by_certificate: bool,
+    keep_days: u32,
+}
+
+impl Default for ReportsSection {
+    fn default() -> Self {
+        Self {
+            by_certificate: true,
+            keep_days: 30,
+        }
+    }
 }
 
 impl Default for ListenSection {
@@ -124,6 +177,8 @@ impl Default for ListenSection {
             agent: (everywhere, 8440).into(),
             alto: (everywhere, 8441).into(),
             admin: (std::net::Ipv4Addr::LOCALHOST, 8442).into(),
+            restconf: None,
+            callhome: None,
         }
     }
 }
@@ -194,6 +249,7 @@ struct UploadsSection {
     body_bytes: usize,
     inflated_bytes: usize,
     parallel: usize,
+    daily_bytes: u64,
 }
 
 impl Default for UploadsSection {
@@ -202,6 +258,7 @@ impl Default for UploadsSection {
             body_bytes: 4 << 20,
             inflated_bytes: 32 << 20,
             parallel: 8,
+            daily_bytes: 50_000_000,
         }
     }
 }
@@ -291,12 +348,20 @@ impl File {
         ] {
             at_least(key, value as u64, 1)?;
         }
+        at_least("uploads.daily_bytes", self.uploads.daily_bytes, 1)?;
+        at_least("reports.keep_days", u64::from(self.reports.keep_days), 1)?;
         let certificate = self.pki.agent_certificate_s;
         at_least("pki.agent_certificate_s", certificate, 60)?;
         Ok(Config {
             agent_listen: self.listen.agent,
             alto_listen: self.listen.alto,
             admin_listen: self.listen.admin,
+            restconf_listen: self.listen.restconf,
+            callhome_listen: self.listen.callhome,
+            keep_alive: seconds("callhome.keep_alive_s", self.callhome.keep_alive_s)?,
+            operators: operators::checked(self.operators)?,
+            reports_by_certificate: self.reports.by_certificate,
+            reports_kept: Duration::from_secs(u64::from(self.reports.keep_days) * 86_400),
             database: base.join(self.store.path),
             database_max_bytes: self.store.max_bytes,
             pki: base.join(self.pki.dir),
@@ -312,6 +377,7 @@ impl File {
                 body_bytes: self.uploads.body_bytes,
                 inflated_bytes: self.uploads.inflated_bytes,
                 parallel: self.uploads.parallel,
+                daily_bytes: self.uploads.daily_bytes,
             },
             alto: Alto {
                 interval: seconds("alto.interval_s", self.alto.interval_s)?,
@@ -367,6 +433,8 @@ pub fn template(listen: std::net::IpAddr) -> String {
          agent = \"{}\"   # agents, mutual TLS\n\
          alto = \"{}\"    # ALTO clients, TLS\n\
          admin = \"127.0.0.1:8442\"   # health and metrics, no TLS: keep it on loopback\n\
+         # restconf = \"{}\"   # RESTCONF of operators (see [[operators]]), mutual TLS or tokens\n\
+         # callhome = \"{}\"   # agents that call home (RFC 8071)\n\
          \n\
          [store]\n\
          path = \"glimpse.db\"\n\
@@ -392,62 +460,7 @@ pub fn template(listen: std::net::IpAddr) -> String {
          lab = false   # true lifts k-anonymity, and says so in the directory: tests and demonstrations only\n",
         at(8440),
         at(8441),
+        at(8443),
+        at(4336),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn parse(text: &str) -> Result<Config, ConfigError> {
-        Config::parse(text, Path::new("/etc/c/controller.toml"))
-    }
-
-    #[test]
-    fn the_template_is_the_default() {
-        let listen = std::net::Ipv6Addr::UNSPECIFIED.into();
-        let made = parse(&template(listen)).unwrap();
-        assert_eq!(format!("{made:?}"), format!("{:?}", parse("").unwrap()));
-        assert_eq!(made.database, Path::new("/etc/c/glimpse.db"));
-        assert_eq!(made.agents, Configuration::default());
-    }
-
-    #[test]
-    fn faults_name_key_and_value() {
-        for (text, said) in [
-            (
-                "[listen]\nagent = \"here\"",
-                "line 2: `agent = \"here\"`: invalid socket address",
-            ),
-            (
-                "[alto]\nlabs = true",
-                "line 2: `labs = true`: unknown field `labs`",
-            ),
-            ("[alto]\nk = 4", "alto.k: k must be at least 5, got 4"),
-            ("[agents]\nwait_s = 301", "agents.wait_s: must be <= 300"),
-            (
-                "[agents]\npull = { periodic = { interval = 0 } }",
-                "agents.pull.periodic.interval: must be > 0",
-            ),
-            (
-                "[agents]\npull = { immediate = {} }",
-                "agents.pull: must be periodic or calendar",
-            ),
-            (
-                "[limits]\nopt_out = [\"10.0.0.0/40\"]",
-                "limits.opt_out[0]: ",
-            ),
-            (
-                "[limits]\nruns_per_hour = 0",
-                "limits.runs_per_hour: must be > 0, is 0",
-            ),
-            ("[pki", "line 1: `[pki`: "),
-        ] {
-            let error = parse(text).unwrap_err().to_string();
-            assert!(error.starts_with("/etc/c/controller.toml: "), "{error}");
-            assert!(error.contains(said), "{error}");
-            assert!(!error.contains('\n'), "one line: {error}");
-        }
-    }
 }

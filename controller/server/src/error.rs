@@ -105,7 +105,7 @@ impl From<SupervisorError> for Problem {
             SupervisorError::Refused(refused) => {
                 Self::new(StatusCode::BAD_REQUEST, refused.to_string())
             }
-            SupervisorError::Unknown | SupervisorError::Revoked => {
+            SupervisorError::Unknown | SupervisorError::Revoked | SupervisorError::Wish(_) => {
                 Self::new(StatusCode::FORBIDDEN, error.to_string())
             }
             SupervisorError::Crowded => {
@@ -125,6 +125,9 @@ impl From<RepositoryError> for Problem {
             RepositoryError::TooMany => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
             RepositoryError::Crowded => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).after(RETRY_BUSY_S)
+            }
+            RepositoryError::Spent { after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).after(after_s)
             }
             RepositoryError::Store(error) => error.into(),
         }

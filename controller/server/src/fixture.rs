@@ -168,10 +168,12 @@ pub(crate) fn by(agent: &str, mut request: Request<Body>) -> Request<Body> {
         not_before: 0,
         not_after: i64::MAX,
         sha256: [0; 32],
+        key: Box::default(),
     };
     request.extensions_mut().insert(Peer {
         addr: ([127, 0, 0, 1], 1).into(),
         agent: Some(Arc::new(certificate)),
+        pinned: None,
     });
     request
 }

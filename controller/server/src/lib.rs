@@ -4,6 +4,8 @@
 //!  agents ──mTLS──▶ listener ──▶ enrolment, supervisor ─┐
 //!                            └─▶ repository ────────────┼──▶ Store ◀── cli (same database, no server needed)
 //!  ALTO clients ──TLS──▶ listener ──▶ alto ◀─ every N s ┘
+//!  operators ─TLS──▶ listener ──▶ restconf: the fleet, and each agent's own root
+//!  agents ─dial──▶ callhome ◀─────┘
 //!  loopback ──▶ admin: health, metrics
 //! ```
 //!
@@ -17,6 +19,7 @@ pub mod alto;
 pub mod app;
 mod body;
 mod caller;
+pub mod callhome;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -30,4 +33,5 @@ pub mod listener;
 pub mod pairing;
 pub mod pki;
 pub mod repository;
+pub mod restconf;
 pub mod supervisor;

@@ -21,7 +21,7 @@ mod tests;
 
 pub use connections::Connections;
 
-use crate::pki::{AgentCertificate, Revocations, SharedConfig};
+use crate::pki::{AgentCertificate, Pins, Revocations, SharedConfig};
 use axum::Router;
 use std::collections::HashMap;
 use std::io;
@@ -70,6 +70,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The verified client certificate, if one was shown; not revoked and not expired when the request began.
     pub agent: Option<Arc<AgentCertificate>>,
+    /// SHA-256 of the client certificate, where it is one of those that are trusted as they are; such a one is no agent's.
+    pub pinned: Option<[u8; 32]>,
 }
 
 /// How connections begin.
@@ -88,6 +90,21 @@ pub struct Gate {
     pub revocations: Revocations,
     /// The clock, in seconds since 1970 UTC.
     pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Certificates that are trusted as they are.
+    pub pins: Pins,
+}
+
+impl Gate {
+    /// Why a certificate that was good in its handshake no longer is.
+    pub(crate) fn refusal(&self, certificate: &AgentCertificate) -> Option<&'static str> {
+        if self.revocations.contains(certificate) {
+            Some("certificate revoked")
+        } else if !certificate.is_valid_at((self.now)()) {
+            Some("certificate expired")
+        } else {
+            None
+        }
+    }
 }
 
 impl std::fmt::Debug for Gate {
@@ -98,12 +115,18 @@ impl std::fmt::Debug for Gate {
     }
 }
 
+/// A bound socket that lets in as many as its bounds allow, whatever is spoken then.
+#[derive(Debug)]
+pub struct Door {
+    tcp: TcpListener,
+    bounds: Bounds,
+}
+
 /// A bound socket, ready to serve.
 #[derive(Debug)]
 pub struct Listener {
-    tcp: TcpListener,
+    door: Door,
     transport: Transport,
-    bounds: Bounds,
     gate: Gate,
 }
 
@@ -119,9 +142,8 @@ impl Listener {
         gate: Gate,
     ) -> io::Result<Self> {
         Ok(Self {
-            tcp: TcpListener::bind(addr).await?,
+            door: Door::bind(addr, bounds).await?,
             transport,
-            bounds,
             gate,
         })
     }
@@ -131,13 +153,58 @@ impl Listener {
     /// # Errors
     /// What the system says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        self.door.local_addr()
     }
 
     /// Serves `app` until `stop` holds `true` or its sender is gone; then answers what was asked already, for at most
     /// [`Bounds::drain`].
-    pub async fn serve(self, app: Router, mut stop: watch::Receiver<bool>) {
-        let connections = Connections::new(app, self.bounds, self.gate.clone(), stop.clone());
+    pub async fn serve(self, app: Router, stop: watch::Receiver<bool>) {
+        let bounds = self.door.bounds;
+        let connections = Connections::new(app, bounds, self.gate.clone(), stop.clone());
+        let transport = self.transport;
+        let each = move |stream, addr| {
+            let connections = connections.clone();
+            let transport = transport.clone();
+            async move {
+                match transport {
+                    Transport::Plain => connections.plain(stream, addr).await,
+                    Transport::Tls(config) => {
+                        connections.tls(stream, addr, config.load_full()).await;
+                    }
+                }
+            }
+        };
+        self.door.open(each, stop).await;
+    }
+}
+
+impl Door {
+    /// Binds `addr`.
+    ///
+    /// # Errors
+    /// What the system says, for example that the address is in use.
+    pub async fn bind(addr: SocketAddr, bounds: Bounds) -> io::Result<Self> {
+        Ok(Self {
+            tcp: TcpListener::bind(addr).await?,
+            bounds,
+        })
+    }
+
+    /// The address that was bound.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Hands each connection to `each`, a task of its own, until `stop` holds `true` or its sender is gone; then waits
+    /// for those that are open, for at most [`Bounds::drain`].
+    pub async fn open<F, W>(self, each: F, mut stop: watch::Receiver<bool>)
+    where
+        F: Fn(TcpStream, SocketAddr) -> W,
+        W: Future<Output = ()> + Send + 'static,
+    {
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let addresses = Addresses::default();
         let mut tasks = JoinSet::new();
@@ -156,15 +223,9 @@ impl Listener {
                 tracing::debug!(peer = %addr, "too many connections from this address");
                 continue;
             };
-            let connections = connections.clone();
-            let transport = self.transport.clone();
+            let work = each(stream, addr);
             tasks.spawn(async move {
-                match transport {
-                    Transport::Plain => connections.plain(stream, addr).await,
-                    Transport::Tls(config) => {
-                        connections.tls(stream, addr, config.load_full()).await;
-                    }
-                }
+                work.await;
                 drop((place, entry));
             });
         }
@@ -245,7 +306,7 @@ impl Drop for Entry {
 }
 
 /// What counts as one address: a host of IPv6 commands a /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 @ IpAddr::V4(_) => v4,

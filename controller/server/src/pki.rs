@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! root  (20 years, key kept off-line)
-//! ├── controllers  (5 years, path length 0, serverAuth)   → server certificate  (1 year)
-//! └── agents       (5 years, path length 0, clientAuth)   → agent certificates  (90 days)
+//! ├── controllers  (5 years, path length 0)   → server certificate  (1 year)
+//! └── agents       (5 years, path length 0)   → agent certificates  (90 days)
 //! ```
 //! All authorities are P-256. No certificate outlives its issuer. The two intermediates are apart so that an agent's
 //! certificate can never be taken for a controller's, nor the other way round: an agent anchors its trust at the
-//! controllers' intermediate, the agent listener at the agents'. The controllers' intermediate is marked by the
+//! controllers' intermediate, the agent listener at the agents'. Their
+//! usages separate nothing: each side is client and server (serverAuth, clientAuth). The controllers' intermediate is marked by the
 //! organisational unit [`CONTROLLERS_UNIT`] in its subject, by which agents find it in a `cacerts` answer.
 //!
 //! # Files (directory 0700, private keys 0600)
@@ -56,7 +57,10 @@ pub use peer::AgentCertificate;
 pub use peers::PeerKey;
 pub use request::{CertificateRequest, MAX_REQUEST_BYTES};
 pub use revocation::{Revocations, Revoked};
-pub use tls::{SharedConfig, agent_listener, public_listener, shared};
+pub use tls::{
+    Pins, SharedClientConfig, SharedConfig, agent_listener, call_home, operator_listener,
+    public_listener, shared,
+};
 
 use std::io;
 use std::path::PathBuf;

@@ -9,4 +9,4 @@ mod tests;
 
 pub use error::RepositoryError;
 pub(crate) use routes::routes;
-pub(crate) use service::{Repository, place};
+pub(crate) use service::{Repository, allow, is_suspect, place};

@@ -8,4 +8,4 @@ mod tests;
 
 pub use error::SupervisorError;
 pub(crate) use routes::routes;
-pub(crate) use service::{Seen, admit_caller};
+pub(crate) use service::{Seen, admit_caller, delete_forgotten};

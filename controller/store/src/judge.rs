@@ -1,6 +1,6 @@
 //! Who decides, within a transaction, what more agents are told.
 
-use crate::{Standing, Withholding};
+use crate::{LoadChange, Standing, Withholding};
 use glimpse_model::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +8,11 @@ use std::sync::Arc;
 /// Judges an addition within its transaction, so that two additions never pass side by side.
 pub type Admit =
     Box<dyn FnOnce(&Standing) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + Send>;
+
+/// Judges changes of what agents send by their own configuration, one after the other, within the
+/// transaction that makes them; the answers are in their order.
+pub type AdmitLoads =
+    Box<dyn FnOnce(&Standing, &[LoadChange]) -> Vec<Result<(), Withholding>> + Send>;
 
 /// Asked for one agent more under the instruction at this place of the [`Standing`] it was made of;
 /// what it lets pass counts for what it is asked next.

@@ -23,10 +23,12 @@ mod suite;
 
 pub use error::Error;
 pub use figures::Figures;
-pub use judge::{Admit, Gate, Judge};
+pub use judge::{Admit, AdmitLoads, Gate, Judge};
 pub use row::{
-    Agent, Audience, Certificate, Enrolled, Enrolment, Filter, Grant, Ingest, Labels,
-    NewInstruction, NewResult, NewToken, PingRow, ResultRow, Standing, StoredInstruction,
+    Agent, Audience, Certificate, Coding, Datastore, Edit, Enrolled, Enrolment, Filter,
+    ForeignLoad, Grant, Identity, Ingest, Intended, Intention, Job, JobAgent, Known, Labels,
+    LoadChange, NewEdit, NewInstruction, NewJob, NewReport, NewResult, NewToken, NoRoom, Outcome,
+    PingRow, Remains, ResultRow, Retried, Settled, Standing, StandingLoad, StoredInstruction,
     TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 pub use sqlite::{Options, Sqlite};

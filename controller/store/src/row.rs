@@ -1,5 +1,14 @@
 //! Rows as plain values.
 
+mod load;
+mod restconf;
+
+pub use load::{ForeignLoad, Intention, LoadChange, Remains, StandingLoad};
+pub use restconf::{
+    Coding, Datastore, Edit, Identity, Intended, Job, JobAgent, Known, NewEdit, NewJob, NewReport,
+    NoRoom, Outcome, Retried, Settled,
+};
+
 use crate::Figures;
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::record::Status;
@@ -38,6 +47,8 @@ pub struct Agent {
     pub certificate: Certificate,
     /// When it was shut out, if it was.
     pub revoked: Option<Timestamp>,
+    /// When its household wanted it forgotten, if it did: it is shut out since, and what it sent is deleted.
+    pub forgotten: Option<Timestamp>,
 }
 
 /// A one-time token to be stored.
@@ -189,6 +200,10 @@ pub struct Standing {
     pub reach: Vec<u64>,
     /// Instructions that the agent with the most of them would have afterwards.
     pub most_per_agent: u64,
+    /// What agents send by their own configuration (RFC 8194), beside the instructions.
+    pub loads: Vec<StandingLoad>,
+    /// The same without having been let pass, by target.
+    pub foreign: Vec<ForeignLoad>,
 }
 
 /// What one agent is told, and at which revision.

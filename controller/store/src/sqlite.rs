@@ -2,8 +2,15 @@
 
 mod agent;
 mod changes;
+mod datastore;
+mod edit;
 mod fault;
+mod forgotten;
 mod instruction;
+mod job;
+mod load;
+mod open;
+mod report;
 mod result;
 #[cfg(test)]
 mod tests;
@@ -12,52 +19,18 @@ mod withheld;
 mod writer;
 
 use crate::{
-    Addition, Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Health, Ingest,
-    Judge, NewInstruction, NewResult, NewToken, Pending, PingRow, ResultRow, Rows, Store,
-    StoredInstruction, TokenFault, TokenHash, Visible, Withheld,
+    Addition, Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Filter,
+    ForeignLoad, Grant, Health, Identity, Ingest, Intention, Job, Judge, Known, Labels,
+    NewInstruction, NewJob, NewReport, NewResult, NewToken, NoRoom, Pending, PingRow, Remains,
+    ResultRow, Retried, Rows, Settled, Store, StoredInstruction, TokenFault, TokenHash, Visible,
+    Withheld, Withholding,
 };
 use changes::Changes;
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr, SqlitePool};
-use std::path::Path;
-use std::time::Duration;
+pub use open::Options;
+use sqlx::SqlitePool;
 use writer::Writer;
-
-/// Pages are of SQLite's usual size.
-const PAGE_BYTES: u64 = 4096;
-
-/// How long a read waits for a free connection.
-const READER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How the database is opened.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How long a lock of another process is waited for.
-    pub busy_timeout: Duration,
-    /// Jobs that may wait for the writer before callers hear [`Error::Busy`].
-    pub queue: usize,
-    /// Connections that read.
-    pub readers: u32,
-    /// Upper bound of the database file in bytes; above it callers hear [`Error::Full`].
-    pub max_bytes: Option<u64>,
-    /// Decides what agents are told of that was there before them. The default lets nothing pass.
-    pub judge: Judge,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_secs(5),
-            queue: 256,
-            readers: 4,
-            max_bytes: None,
-            judge: Judge::default(),
-        }
-    }
-}
 
 /// The store on one SQLite file.
 #[derive(Debug)]
@@ -66,82 +39,6 @@ pub struct Sqlite {
     readers: SqlitePool,
     changes: Changes,
     judge: Judge,
-}
-
-impl Sqlite {
-    /// Makes the file and its tables where they are missing, brings older tables up to date, opens.
-    /// Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// [`Error`] when the file cannot be used.
-    pub async fn create(path: &Path, options: &Options) -> Result<Self, Error> {
-        Self::connect(path, options, true).await
-    }
-
-    /// The same, for a file that must be there.
-    ///
-    /// # Errors
-    /// [`Error`] when the file is missing or cannot be used.
-    pub async fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        Self::connect(path, options, false).await
-    }
-
-    async fn connect(path: &Path, options: &Options, create: bool) -> Result<Self, Error> {
-        let common = SqliteConnectOptions::new()
-            .filename(path)
-            .foreign_keys(true)
-            .busy_timeout(options.busy_timeout)
-            .disable_statement_logging();
-        let mut for_writer = common
-            .clone()
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        if let Some(bytes) = options.max_bytes {
-            let pages = (bytes / PAGE_BYTES).max(1);
-            for_writer = for_writer.pragma("max_page_count", pages.to_string());
-        }
-        let mut connection = for_writer.connect().await?;
-        migrations()
-            .run_direct(None, &mut connection, false)
-            .await?;
-        let for_readers = common.read_only(true);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers)
-            .acquire_timeout(READER_TIMEOUT)
-            .connect_with(for_readers.clone())
-            .await?;
-        let watcher = for_readers.connect().await?;
-        Ok(Self {
-            writer: Writer::start(connection, options.queue),
-            readers,
-            changes: Changes::start(watcher),
-            judge: options.judge.clone(),
-        })
-    }
-}
-
-fn migrations() -> Migrator {
-    let steps = [
-        (
-            "repository",
-            include_str!("../migrations/sqlite/0001_repository.sql"),
-        ),
-        (
-            "withheld",
-            include_str!("../migrations/sqlite/0002_withheld.sql"),
-        ),
-    ];
-    let migrations = (1..).zip(steps).map(|(version, (name, sql))| {
-        Migration::new(
-            version,
-            name.into(),
-            MigrationType::Simple,
-            sql.into_sql_str(),
-            false,
-        )
-    });
-    Migrator::with_migrations(migrations.collect())
 }
 
 impl Store for Sqlite {
@@ -192,6 +89,34 @@ impl Store for Sqlite {
                 .await;
             self.changes.look();
             revoked
+        })
+    }
+
+    fn forget(&self, id: AgentId, wish: String, at: Timestamp) -> Pending<'_, bool> {
+        let judge = self.judge.clone();
+        Box::pin(async move {
+            let forgotten = self
+                .writer
+                .write(move |c| {
+                    Box::pin(async move { forgotten::forget(c, &id, &wish, at, &judge).await })
+                })
+                .await;
+            self.changes.look();
+            forgotten
+        })
+    }
+
+    fn delete_forgotten(&self) -> Pending<'_, u64> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            if !forgotten::any_left(&mut reader).await? {
+                return Ok(0);
+            }
+            drop(reader);
+            let write = self
+                .writer
+                .write(move |c| Box::pin(async move { forgotten::delete_some(c).await }));
+            write.await
         })
     }
 
@@ -318,6 +243,187 @@ impl Store for Sqlite {
         self.writer.write(move |c| {
             Box::pin(async move { result::ingest(c, &agent, &results, received).await })
         })
+    }
+
+    fn datastores(&self) -> Pending<'_, Vec<Datastore>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            datastore::all(&mut reader).await
+        })
+    }
+
+    fn datastore(&self, agent: &AgentId) -> Pending<'_, Option<(Datastore, Option<String>)>> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            datastore::of(&mut reader, &agent).await
+        })
+    }
+
+    fn know(&self, agent: AgentId, known: Known) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            if datastore::is_known(&mut reader, &agent, &known).await? {
+                return Ok(());
+            }
+            drop(reader);
+            let write = self
+                .writer
+                .write(move |c| Box::pin(async move { datastore::know(c, &agent, &known).await }));
+            write.await
+        })
+    }
+
+    fn intend(
+        &self,
+        intentions: Vec<Intention>,
+        at: Timestamp,
+        admit: AdmitLoads,
+    ) -> Pending<'_, Vec<Result<(), Withholding>>> {
+        self.writer
+            .write(move |c| Box::pin(async move { load::intend(c, &intentions, at, admit).await }))
+    }
+
+    fn count_loads(
+        &self,
+        agent: AgentId,
+        told: Vec<String>,
+        at: Timestamp,
+        remains: Remains,
+    ) -> Pending<'_, Vec<String>> {
+        self.writer.write(move |c| {
+            Box::pin(async move { load::count(c, &agent, &told, at, remains).await })
+        })
+    }
+
+    fn end_loads(
+        &self,
+        agent: AgentId,
+        documents: Vec<String>,
+        at: Timestamp,
+        remains: Option<Remains>,
+    ) -> Pending<'_, ()> {
+        self.writer.write(move |c| {
+            Box::pin(async move { load::take_back(c, &agent, &documents, at, remains).await })
+        })
+    }
+
+    fn put_foreign(&self, agent: AgentId, loads: Vec<ForeignLoad>) -> Pending<'_, bool> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            if load::foreign_of(&mut reader, &agent).await? == loads {
+                return Ok(false);
+            }
+            drop(reader);
+            let write = self.writer.write(move |c| {
+                Box::pin(async move { load::put_foreign(c, &agent, &loads).await })
+            });
+            write.await.map(|()| true)
+        })
+    }
+
+    fn pending(&self, agent: &AgentId) -> Pending<'_, Vec<Edit>> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            edit::pending(&mut reader, &agent).await
+        })
+    }
+
+    fn awaited(&self) -> Pending<'_, Vec<AgentId>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            edit::awaited(&mut reader).await
+        })
+    }
+
+    fn attempt(&self, edit: i64) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::attempt(c, edit).await }))
+    }
+
+    fn settle(&self, settled: Settled) -> Pending<'_, ()> {
+        self.writer
+            .write(move |c| Box::pin(async move { edit::settle(c, &settled).await }))
+    }
+
+    fn add_job(&self, job: NewJob) -> Pending<'_, Result<u32, NoRoom>> {
+        self.writer
+            .write(move |c| Box::pin(async move { job::add(c, &job).await }))
+    }
+
+    fn jobs(&self) -> Pending<'_, Vec<Job>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            job::all(&mut reader).await
+        })
+    }
+
+    fn retry_job(
+        &self,
+        job: u32,
+        operator: String,
+        agents: Vec<AgentId>,
+        at: Timestamp,
+    ) -> Pending<'_, Option<Retried>> {
+        self.writer.write(move |c| {
+            Box::pin(async move { job::retry(c, job, &operator, &agents, at).await })
+        })
+    }
+
+    fn cancel_job(
+        &self,
+        job: u32,
+        agents: Vec<AgentId>,
+        at: Timestamp,
+    ) -> Pending<'_, Option<u64>> {
+        self.writer
+            .write(move |c| Box::pin(async move { job::cancel(c, job, &agents, at).await }))
+    }
+
+    fn label(&self, labels: Vec<(AgentId, Labels)>) -> Pending<'_, bool> {
+        self.writer
+            .write(move |c| Box::pin(async move { agent::label(c, &labels).await }))
+    }
+
+    fn identity(&self, agent: &AgentId) -> Pending<'_, Identity> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            datastore::identity(&mut reader, &agent).await
+        })
+    }
+
+    fn announcements(&self) -> Pending<'_, Vec<(AgentId, String)>> {
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            agent::announcements(&mut reader).await
+        })
+    }
+
+    fn add_report(
+        &self,
+        agent: AgentId,
+        report: NewReport,
+        results: Vec<NewResult>,
+        received: Timestamp,
+    ) -> Pending<'_, Vec<Ingest>> {
+        self.writer.write(move |c| {
+            Box::pin(async move { report::add(c, &agent, &report, &results, received).await })
+        })
+    }
+
+    fn count_reports(&self, agent: &AgentId) -> Pending<'_, u64> {
+        let agent = agent.clone();
+        Box::pin(async move {
+            let mut reader = self.readers.acquire().await?;
+            report::count(&mut reader, &agent).await
+        })
+    }
+
+    fn forget_reports(&self, before: Timestamp) -> Pending<'_, u64> {
+        self.writer
+            .write(move |c| Box::pin(async move { report::forget(c, before).await }))
     }
 
     fn results(&self, filter: Filter) -> Rows<ResultRow> {

@@ -1,9 +1,10 @@
 //! What every database must do, the same way.
 
 use crate::{
-    Admit, Agent, Certificate, Enrolled, Enrolment, Error, Filter, Grant, Ingest, NewInstruction,
-    NewResult, NewToken, PingRow, ResultRow, StoredInstruction, TokenFault, TokenHash, Visible,
-    Withheld,
+    Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Error, Filter,
+    ForeignLoad, Grant, Identity, Ingest, Intention, Job, Known, Labels, NewInstruction, NewJob,
+    NewReport, NewResult, NewToken, NoRoom, PingRow, Remains, ResultRow, Retried, Settled,
+    StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -88,6 +89,14 @@ pub trait Store: Send + Sync + 'static {
     /// withheld from others is judged again in the same step.
     fn revoke(&self, id: AgentId, at: Timestamp) -> Pending<'_, Option<Agent>>;
 
+    /// Shuts an agent out for good and deletes what is known of it but its id, because its household wants that; `wish`
+    /// is the signed document, kept as the reason. Its results and reports are deleted by [`Store::delete_forgotten`].
+    /// False when there is no such agent, or when it is forgotten already.
+    fn forget(&self, id: AgentId, wish: String, at: Timestamp) -> Pending<'_, bool>;
+
+    /// Deletes some results and reports of agents that are forgotten, for good; gives how many, none when all are gone.
+    fn delete_forgotten(&self) -> Pending<'_, u64>;
+
     /// Notes that an agent was heard of. Not awaited, and dropped when the writer is busy.
     fn seen(&self, id: &AgentId, at: Timestamp);
 
@@ -132,6 +141,107 @@ pub trait Store: Send + Sync + 'static {
         results: Vec<NewResult>,
         received: Timestamp,
     ) -> Pending<'_, Vec<Ingest>>;
+
+    /// What the datastores of agents are known to be, without their trees.
+    fn datastores(&self) -> Pending<'_, Vec<Datastore>>;
+
+    /// The same of one agent, with its tree and when that was read.
+    fn datastore(&self, agent: &AgentId) -> Pending<'_, Option<(Datastore, Option<String>)>>;
+
+    /// Notes what an agent's datastore was found to be. This is fact: nobody judges it.
+    fn know(&self, agent: AgentId, known: Known) -> Pending<'_, ()>;
+
+    /// Notes what agents are to be, as far as `admit` lets each: it counts from then on what they
+    /// will send, and keeps edits for them. The answers are in order: refused ones leave nothing behind.
+    fn intend(
+        &self,
+        intentions: Vec<Intention>,
+        at: Timestamp,
+        admit: AdmitLoads,
+    ) -> Pending<'_, Vec<Result<(), Withholding>>>;
+
+    /// Ends for an agent what it no longer sends, as it tells. Gives what it sends though nobody has let it pass: that is
+    /// not counted by this.
+    fn count_loads(
+        &self,
+        agent: AgentId,
+        told: Vec<String>,
+        at: Timestamp,
+        remains: Remains,
+    ) -> Pending<'_, Vec<String>>;
+
+    /// Ends these loads of an agent, as far as they are counted: it has them no more, or, without `remains`, never had them.
+    fn end_loads(
+        &self,
+        agent: AgentId,
+        documents: Vec<String>,
+        at: Timestamp,
+        remains: Option<Remains>,
+    ) -> Pending<'_, ()>;
+
+    /// Counts for an agent what it sends though nobody has let it pass, each target once and in their order; whether that
+    /// is something else than before.
+    fn put_foreign(&self, agent: AgentId, loads: Vec<ForeignLoad>) -> Pending<'_, bool>;
+
+    /// What waits for an agent, in order.
+    fn pending(&self, agent: &AgentId) -> Pending<'_, Vec<Edit>>;
+
+    /// Agents that something waits for.
+    fn awaited(&self) -> Pending<'_, Vec<AgentId>>;
+
+    /// Notes that an agent is asked for an edit.
+    fn attempt(&self, edit: i64) -> Pending<'_, ()>;
+
+    /// Notes what became of an edit, which no longer waits.
+    fn settle(&self, settled: Settled) -> Pending<'_, ()>;
+
+    /// Stores an edit of many agents, for each of which it waits, as far as there is room; gives its number. The oldest
+    /// jobs that have ended are forgotten where there are too many.
+    fn add_job(&self, job: NewJob) -> Pending<'_, Result<u32, NoRoom>>;
+
+    /// All jobs, oldest first.
+    fn jobs(&self) -> Pending<'_, Vec<Job>>;
+
+    /// Lets a job's edit wait again for those of these agents (all, when none is named) that refused it, or were not
+    /// asked, as this operator's; `None` when there is no such job. Agents that have taken a newer edit are left alone.
+    fn retry_job(
+        &self,
+        job: u32,
+        operator: String,
+        agents: Vec<AgentId>,
+        at: Timestamp,
+    ) -> Pending<'_, Option<Retried>>;
+
+    /// Takes a job's edit back where it still waits for these agents (all, when none is named); gives how many,
+    /// `None` when there is no such job.
+    fn cancel_job(&self, job: u32, agents: Vec<AgentId>, at: Timestamp)
+    -> Pending<'_, Option<u64>>;
+
+    /// Exchanges the labels of agents, of all or of none; false when one is no agent.
+    fn label(&self, labels: Vec<(AgentId, Labels)>) -> Pending<'_, bool>;
+
+    /// As whom an agent's own configuration has it report.
+    fn identity(&self, agent: &AgentId) -> Pending<'_, Identity>;
+
+    /// What all agents announced, by agent.
+    fn announcements(&self) -> Pending<'_, Vec<(AgentId, String)>>;
+
+    /// Stores a report as it came with what was read in it, in one step; the answers are for the results. A report
+    /// without a result that is new is not stored.
+    fn add_report(
+        &self,
+        agent: AgentId,
+        report: NewReport,
+        results: Vec<NewResult>,
+        received: Timestamp,
+    ) -> Pending<'_, Vec<Ingest>>;
+
+    /// How many reports of an agent are stored as they came.
+    fn count_reports(&self, agent: &AgentId) -> Pending<'_, u64>;
+
+    /// Forgets some of the reports, oldest first, that were received before; gives how many, none when all are gone.
+    /// What was read in them stays.
+    fn forget_reports(&self, before: Timestamp) -> Pending<'_, u64>;
 
     /// Results in the order they were stored.
     fn results(&self, filter: Filter) -> Rows<ResultRow>;

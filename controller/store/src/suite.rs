@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod forgotten;
+mod jobs;
+mod loads;
 pub(crate) mod newcomers;
+mod reports;
+mod restconf;
 
 use crate::{
     Addition, Admit, Audience, Certificate, Enrolment, Figures, Filter, Ingest, NewInstruction,
@@ -97,6 +102,8 @@ pub(crate) async fn all(store: &dyn Store) {
     results_come_out(store).await;
     announcements(store).await;
     newcomers::pass_the_judge(store).await;
+    restconf::all(store).await;
+    forgotten::all(store).await;
     closed_stores_say_so(store).await;
 }
 

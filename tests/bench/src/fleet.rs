@@ -22,6 +22,9 @@ wait_s = 60
 [limits]
 runs_per_hour = 1e9
 packets_per_second = 1e9
+
+[uploads]
+daily_bytes = 1000000000000
 ";
 
 /// A controller that serves.

@@ -3,6 +3,7 @@
 //! ```text
 //!  idle        agent ──100 pings──▶ controller, then nothing to do   → memory, CPU
 //!  schedule    agent fires 1000 times                                → start − plan
+//!  call-home   2000 agents ══TLS══▶ controller   memory of each, an edit of all
 //!  repository  8 clients ══mTLS══▶ controller    records per second  ┐
 //!              1 connection ─────▶ SQLite        rows per second     ┴→ ratio
 //! ```
@@ -10,6 +11,7 @@
 //! reported. The programs are those that cargo built beside this one:
 //! `cargo build --release -p glimpse-agent -p glimpse-controller`.
 
+mod callhome;
 mod clock;
 mod fleet;
 mod idle;
@@ -39,6 +41,8 @@ enum Figure {
     Idle(idle::Idle),
     /// How far from plan an agent starts its measurements.
     Schedule(schedule::Schedule),
+    /// Memory of the controller for each agent that has called home, and how long it takes to edit all of them.
+    CallHome(callhome::CallHome),
     /// Records stored per second, against plain inserts into SQLite in the same run.
     Repository(repository::Load),
 }
@@ -48,6 +52,7 @@ fn main() -> Result<ExitCode> {
     let report = match figure {
         Figure::Idle(idle) => idle.run()?,
         Figure::Schedule(schedule) => schedule.run()?,
+        Figure::CallHome(fleet) => fleet.run()?,
         Figure::Repository(load) => load.run()?,
     };
     if json {

@@ -16,6 +16,7 @@ use glimpse_controller::export::{self, COLUMNS, Format};
 use glimpse_controller::pairing::Joiner;
 use glimpse_controller::pki::{AgentCertificate, CertificateRequest};
 use glimpse_controller::repository::RepositoryError;
+use glimpse_controller::restconf::root_of;
 use glimpse_model::record::{MAX_BATCH, Receipt, Record};
 use glimpse_model::time::Timestamp;
 use glimpse_store::{Figures, ResultRow};
@@ -228,6 +229,15 @@ pub fn agent_certificate(bytes: &[u8]) {
         let _ = certificate.is_valid_at(certificate.not_before);
         assert_ne!(certificate.agent.as_str(), "");
     }
+}
+
+/// What an agent that called home says of where its API is.
+pub fn host_meta(bytes: &[u8]) {
+    let answer = http::Response::new(bytes.to_vec().into());
+    let root = root_of(&answer);
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
+    assert!(root.len() <= 256 && root.bytes().all(plain), "{root:?}");
+    assert!(root.is_empty() || root.starts_with('/'), "{root:?}");
 }
 
 /// Whether there is a publication for requests to be answered from.

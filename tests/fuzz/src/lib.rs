@@ -17,13 +17,17 @@ pub mod dns;
 pub mod documents;
 pub mod household;
 pub mod http;
+pub mod lmap;
 pub mod packets;
 pub mod peers;
 pub mod pieces;
 pub mod plugins;
 pub mod probes;
+pub mod restconf;
+pub mod ubus;
 pub mod upnp;
 pub mod wifi;
+pub mod yang;
 
 /// A parser, or a few that read the same bytes.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +52,10 @@ pub const TARGETS: &[Target] = &[
     target("dns_framing", dns::framing),
     target("dns_name", dns::name),
     target("dns_value", dns::value),
+    target("glob", lmap::pattern),
     target("history", household::history),
     target("host", documents::host),
+    target("host_meta", controller::host_meta),
     target("http_received", http::received),
     target("http_response", http::response),
     target("http_url", http::url),
@@ -57,6 +63,10 @@ pub const TARGETS: &[Target] = &[
     target("icmpv4", packets::icmpv4),
     target("icmpv6", packets::icmpv6),
     target("instructions", documents::instructions),
+    target("lmap_output", lmap::output),
+    target("lmap_report", lmap::report),
+    target("lmap_snapshot", lmap::snapshot),
+    target("nacm_path", yang::rule_path),
     target("network_map", controller::network_map),
     target("nl80211", wifi::nl80211),
     target("opt_out", controller::opt_out),
@@ -76,19 +86,28 @@ pub const TARGETS: &[Target] = &[
     target("receipt", documents::receipt),
     target("record", documents::record),
     target("resolv_conf", dns::servers),
+    target("restconf_path", yang::request_path),
+    target("restconf_query", yang::request_query),
+    target("restconf_request", restconf::requests),
     target("routes", household::routes),
     target("soap", upnp::soap),
     target("spool_repair", household::spool_repair),
     target("spool_segment", household::spool_segment),
     target("ssdp", upnp::ssdp),
+    target("stream_filter", restconf::filter),
     target("token", peers::token),
     target("traceroute", probes::traceroute),
+    target("ubus_facts", ubus::facts),
+    target("ubus_message", ubus::message),
     target("uci", household::uci),
     target("upnp_description", upnp::description),
     target("upnp_exchange", upnp::exchange),
     target("upnp_location", upnp::location),
     target("used_tokens", household::used_tokens),
     target("wifi_dump", wifi::dump),
+    target("yang_json", yang::json),
+    target("yang_pattern", yang::pattern),
+    target("yang_xml", yang::xml),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {

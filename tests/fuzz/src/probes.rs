@@ -109,7 +109,8 @@ pub fn pinged(bytes: &[u8]) -> u32 {
         let replied = matches!(event.kind, EventKind::Received { .. });
         let named = |index: u32| match face.guest {
             None => bytes.get(..8) == Some(&ping_text(index)[..8]),
-            Some(guest) => bytes == echo_reply(guest, index),
+            // As above, of the text only the beginning.
+            Some(guest) => bytes.get(..24) == echo_reply(guest, index).get(..24),
         };
         if !ours
             || face.kind == SocketKind::Udp

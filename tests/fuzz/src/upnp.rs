@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use glimpse_model::options::Options;
+use glimpse_model::sorted::SortedMap;
 use glimpse_net::interface::addresses::{LanLink, Network};
 use glimpse_probe::methods::upnp::{
     DESCRIPTION_LIMIT, Location, Machine, UpnpOptions, parse_answer, parse_description,
@@ -102,7 +103,7 @@ pub fn soap(bytes: &[u8]) {
     for action in ["GetExternalIPAddress", "GetStatusInfo"] {
         for value in parse_reply(bytes, action)
             .iter()
-            .flat_map(|all| all.values())
+            .flat_map(SortedMap::values)
         {
             assert!(value.chars().count() <= TEXT_CHARACTERS);
         }

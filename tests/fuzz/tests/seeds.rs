@@ -5,14 +5,18 @@
 mod seeds {
     pub(super) mod certificates;
     pub(super) mod documents;
+    pub(super) mod doors;
     pub(super) mod names;
     pub(super) mod packets;
     pub(super) mod peers;
     pub(super) mod pings;
     pub(super) mod texts;
+    pub(super) mod ubus;
 }
 
-use glimpse_fuzz::{TARGETS, controller, dns, find, probes, upnp};
+use glimpse_fuzz::{TARGETS, controller, dns, find, lmap, probes, restconf, upnp};
+use glimpse_lmap::Output;
+use glimpse_lmap::state::snapshot::Snapshot;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +32,8 @@ fn made() -> Vec<Seed> {
         seeds::texts::seeds(),
         seeds::peers::seeds(),
         seeds::documents::seeds(),
+        seeds::doors::seeds(),
+        seeds::ubus::seeds(),
     ]
     .concat()
 }
@@ -144,6 +150,22 @@ fn true_answers_reach_the_depth_of_their_parsers() {
         let bytes = seed("peer_frame", name);
         assert!(glimpse_probe::peer::frame::Frame::parse(&bytes[2..]).is_ok());
     }
+    for (name, statuses) in [
+        ("reads", &[200, 200, 200, 200, 200, 200, 200, 401][..]),
+        ("edits", &[201, 204, 201, 204, 409, 204, 204, 201]),
+        ("patches", &[200, 404]),
+    ] {
+        let found = restconf::answered(&seed("restconf_request", name));
+        assert_eq!(found, statuses, "{name}");
+    }
+    for (name, results) in [("json", 2), ("xml", 2), ("sign-of-life", 0)] {
+        let found = lmap::results(&seed("lmap_report", name));
+        assert_eq!(found, Some(results), "{name}");
+    }
+    let kept = Snapshot::parse(&seed("lmap_snapshot", "all"));
+    assert!(kept.is_ok(), "{kept:?}");
+    let waiting = Output::parse(&seed("lmap_output", "result"));
+    assert!(waiting.is_ok(), "{waiting:?}");
     let bundle = seed("cacerts", "bundle");
     assert_eq!(
         glimpse_agent::identity::certificates(&bundle)

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// What a server does with whoever connects.
@@ -39,14 +39,27 @@ const BEGINNING: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
 
 /// Starts one; gives where it listens.
 pub(crate) async fn start(behaviour: Behaviour) -> SocketAddr {
-    let (listener, address) = listen().await;
-    if !matches!(behaviour, Behaviour::Gone) {
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(behave(behaviour, stream));
-            }
-        });
+    if matches!(behaviour, Behaviour::Gone) {
+        return held();
     }
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(behave(behaviour, stream));
+        }
+    });
+    address
+}
+
+/// A port that is nobody's: bound, so that no other test gets it, but not listening.
+fn held() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+    });
     address
 }
 

@@ -8,7 +8,7 @@ mod figures;
 
 use crate::packages::{self, GCC, GPP};
 use crate::process;
-use crate::workspace::{Metadata, root, shown};
+use crate::workspace::{Metadata, host, root, shown};
 use anyhow::{Context, Result, bail, ensure};
 use figures::Figures;
 use std::fs;
@@ -118,16 +118,6 @@ fn build(host: &str, folder: &Path) -> Result<PathBuf> {
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
     process::run(&mut command)?;
     Ok(folder.join(host).join("fuzz").join(PROGRAM))
-}
-
-fn host() -> Result<String> {
-    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    let said = process::read(command.arg("-vV"))?;
-    String::from_utf8_lossy(&said)
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .map(str::to_owned)
-        .context("rustc does not say what it builds for")
 }
 
 /// Runs one target; gives its figures and the inputs that it did not bear.

@@ -6,6 +6,7 @@ mod licence;
 mod sources;
 mod supply;
 
+use crate::packages::{self, CMAKE, GCC, PCRE2, PKG_CONFIG};
 use crate::workspace::Metadata;
 use crate::{process, workspace};
 use anyhow::{Result, bail};
@@ -45,6 +46,8 @@ fn formatting() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
+    // Clippy compiles what build scripts compile.
+    packages::ensure(&[GCC, CMAKE, PKG_CONFIG, PCRE2])?;
     process::run(
         process::cargo()
             .args(["clippy", "--workspace", "--all-targets", "--locked"])

@@ -3,10 +3,14 @@
 //! Each command brings what it needs or says what is missing, and nothing is skipped silently. Exit codes: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod browser;
 mod clock;
+mod cross;
 mod demo;
 mod fuzz;
+mod gen_yang;
 mod lint;
+mod package;
 mod packages;
 mod process;
 mod size;
@@ -34,8 +38,14 @@ enum Task {
     Lint,
     /// Run every parser of foreign bytes under libFuzzer, each for 60 s
     Fuzz(fuzz::Arguments),
+    /// Compile yang/modules to the tables of glimpse-yang
+    GenYang(gen_yang::Arguments),
     /// Build the agent for a router and weigh its package
-    Size,
+    Size(size::Arguments),
+    /// Build the agent for every kind of router, and run it by emulators against a controller
+    CrossTest(cross::Arguments),
+    /// Make the packages of OpenWrt and the index of a feed of them, in target/openwrt
+    Package(package::Arguments),
     /// Compare what the agent measures with the truth and with the tools of the field, side by side
     Truth(truth::Arguments),
     /// A target for measurements: answers UDP, accepts TCP
@@ -49,7 +59,10 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Lint => lint::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
-        Task::Size => size::run(),
+        Task::GenYang(arguments) => gen_yang::run(&arguments),
+        Task::Size(arguments) => size::run(&arguments),
+        Task::CrossTest(arguments) => cross::run(&arguments),
+        Task::Package(arguments) => package::run(&arguments),
         Task::Truth(arguments) => truth::run(&arguments),
         Task::Echo(arguments) => demo::target::run(&arguments),
     };

@@ -61,7 +61,35 @@ pub(crate) const IPERF3: Package = Package {
 pub(crate) const CURL: Package = Package {
     name: "curl",
     program: "curl",
-    why: "to compare HTTP throughput",
+    why: "to compare HTTP throughput, and for the commands of docs/restconf.md",
+};
+
+/// Translates addresses.
+pub(crate) const NFTABLES: Package = Package {
+    name: "nftables",
+    program: "nft",
+    why: "to put an agent behind a router that translates addresses",
+};
+
+/// Makes certificates as people do.
+pub(crate) const OPENSSL: Package = Package {
+    name: "openssl",
+    program: "openssl",
+    why: "for the commands of docs/restconf.md",
+};
+
+/// Judges data by YANG modules.
+pub(crate) const LIBYANG_TOOLS: Package = Package {
+    name: "libyang2-tools",
+    program: "yanglint",
+    why: "to judge what is said over RESTCONF",
+};
+
+/// Runs the client that knows no data model, pyang, and the installation of Zig.
+pub(crate) const PYTHON: Package = Package {
+    name: "python3",
+    program: "python3",
+    why: "for a RESTCONF client of another make, for pyang, and to install Zig",
 };
 
 /// Asks name servers.
@@ -92,6 +120,27 @@ pub(crate) const GCC: Package = Package {
     why: "to build ring and SQLite",
 };
 
+/// Builds libyang.
+pub(crate) const CMAKE: Package = Package {
+    name: "cmake",
+    program: "cmake",
+    why: "to build libyang, the judge of what is made of YANG modules",
+};
+
+/// Tells where libraries are.
+pub(crate) const PKG_CONFIG: Package = Package {
+    name: "pkg-config",
+    program: "pkg-config",
+    why: "to find the regular expressions of libyang",
+};
+
+/// The regular expressions of libyang.
+pub(crate) const PCRE2: Package = Package {
+    name: "libpcre2-dev",
+    program: "pcre2-config",
+    why: "to build libyang, the judge of what is made of YANG modules",
+};
+
 /// The C++ compiler of libFuzzer.
 pub(crate) const GPP: Package = Package {
     name: "g++",
@@ -99,18 +148,25 @@ pub(crate) const GPP: Package = Package {
     why: "to build libFuzzer",
 };
 
-/// The linker and the archiver.
-pub(crate) const BINUTILS: Package = Package {
-    name: "binutils",
-    program: "ld",
-    why: "to link the agent as routers have it",
+/// The shell of routers, and their other programs.
+pub(crate) const BUSYBOX: Package = Package {
+    name: "busybox-static",
+    program: "busybox",
+    why: "to run what OpenWrt's packages run on routers",
 };
 
-/// The C library of routers.
-pub(crate) const MUSL_TOOLS: Package = Package {
-    name: "musl-tools",
-    program: "musl-gcc",
-    why: "to build the agent as routers have it",
+/// Judges shell scripts.
+pub(crate) const SHELLCHECK: Package = Package {
+    name: "shellcheck",
+    program: "shellcheck",
+    why: "to judge the scripts of OpenWrt's packages",
+};
+
+/// Runs programs of other processors.
+pub(crate) const QEMU: Package = Package {
+    name: "qemu-user-static",
+    program: "qemu-mips-static",
+    why: "to run what is built for other processors",
 };
 
 /// Unpacks Debian's packages.
@@ -118,6 +174,27 @@ pub(crate) const DPKG: Package = Package {
     name: "dpkg",
     program: "dpkg-deb",
     why: "to unpack the sources of the standard library",
+};
+
+/// The browser.
+pub(crate) const CHROMIUM: Package = Package {
+    name: "chromium",
+    program: "chromium",
+    why: "to look at the LuCI pages as people do",
+};
+
+/// Runs the browser's driver.
+pub(crate) const NODEJS: Package = Package {
+    name: "nodejs",
+    program: "node",
+    why: "to drive the browser",
+};
+
+/// Brings the browser's driver.
+pub(crate) const NPM: Package = Package {
+    name: "npm",
+    program: "npm",
+    why: "to install playwright-core, which drives the browser",
 };
 
 /// Makes sure that `packages` are there: installs what is missing where this is a Debian-like system and we are root,

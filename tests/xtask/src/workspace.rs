@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The folder of the root manifest.
 pub(crate) fn root() -> PathBuf {
@@ -20,6 +21,17 @@ pub(crate) fn shown(path: &Path) -> String {
         .unwrap_or(path)
         .display()
         .to_string()
+}
+
+/// The triple of this machine.
+pub(crate) fn host() -> Result<String> {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let said = process::read(command.arg("-vV"))?;
+    String::from_utf8_lossy(&said)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc does not say what it builds for")
 }
 
 /// The part of `cargo metadata` that the checks read.

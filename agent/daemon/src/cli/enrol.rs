@@ -4,17 +4,13 @@ use super::arguments::Enrol;
 use super::{Exit, Failure, print, print_json};
 use crate::local::uci::Settings;
 use crate::uplink::enrol::{self, EnrolError, FirstContact};
-use crate::{app, files};
+use crate::{app, files, tls};
 use glimpse_model::time::{SECOND, Timestamp};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Where systems keep the roots they trust.
-const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
-
-const BUNDLE_LIMIT: u64 = 4 << 20;
 const TOKEN_LIMIT: u64 = 1024;
 
 pub(super) async fn run(request: Enrol, config: &Path, json: bool) -> Result<Exit, Failure> {
@@ -27,7 +23,9 @@ pub(super) async fn run(request: Enrol, config: &Path, json: bool) -> Result<Exi
             line: format!("'{text}' is no fingerprint: it has the form sha256: and 64 hex digits"),
         })?)
     } else {
-        bundle = system_bundle()?;
+        bundle = tls::system_bundle().map_err(|error| {
+            Failure::failed(format_args!("{error}, or give --ca-fingerprint sha256:…"))
+        })?;
         FirstContact::SystemRoots(&bundle)
     };
     let store = app::identity_store(&settings);
@@ -83,17 +81,6 @@ fn read_token(path: &Path) -> Result<String, Failure> {
         String::from_utf8_lossy(&bytes).into_owned()
     };
     Ok(text.trim().to_owned())
-}
-
-fn system_bundle() -> Result<Vec<u8>, Failure> {
-    BUNDLES
-        .iter()
-        .find_map(|path| files::read_bounded(Path::new(path), BUNDLE_LIMIT).ok())
-        .ok_or_else(|| {
-            Failure::failed(
-                "this system has no roots that could verify the controller: give --ca-fingerprint sha256:…",
-            )
-        })
 }
 
 fn explain(error: &EnrolError) -> Failure {

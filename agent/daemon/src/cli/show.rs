@@ -14,6 +14,9 @@ const HELP_COLUMN: usize = 50;
 /// Characters of an option's help that are shown.
 const HELP_LIMIT: usize = 512;
 
+/// Characters of a name or a sentence of others that are shown.
+const WORDS: usize = 70;
+
 /// Works without a daemon; the limits are those of the settings, where they can be read.
 pub(super) async fn capabilities(config: &Path, json: bool) -> Result<Exit, Failure> {
     let settings = crate::local::uci::load(config)
@@ -97,6 +100,10 @@ pub(super) fn status(status: &Value) -> String {
     if let Some(error) = controller["error"].as_str() {
         line(&mut text, "", error);
     }
+    if let Some(error) = status["settings_error"].as_str() {
+        line(&mut text, "settings", &plain(error, 200));
+    }
+    line(&mut text, "line", &verdict(&status["verdict"]));
     line(
         &mut text,
         "controller",
@@ -162,6 +169,25 @@ pub(super) fn status(status: &Value) -> String {
     text
 }
 
+/// The word about the line, and what is not good.
+fn verdict(verdict: &Value) -> String {
+    let figures = || verdict["figures"].as_array().into_iter().flatten();
+    match verdict["overall"].as_str() {
+        Some("good") => "good".to_owned(),
+        Some(word @ ("fair" | "poor")) => {
+            let worst = figures().filter(|figure| figure["verdict"] == word);
+            let names: Vec<&str> = worst
+                .filter_map(|figure| figure["figure"].as_str())
+                .collect();
+            format!("{word}: {}", names.join(", "))
+        }
+        _ => format!(
+            "not enough measurements yet ({} of {})",
+            verdict["samples"], verdict["needed"]
+        ),
+    }
+}
+
 fn contact(contact: &Value) -> String {
     let last = time(&contact["last_success"]).map_or_else(
         || "no contact yet".to_owned(),
@@ -189,8 +215,8 @@ pub(super) fn results(answer: &Value) -> String {
     }
     let _ = writeln!(
         text,
-        "{:<20} {:<10} {:<8} {:<24} result",
-        "time", "method", "status", "target"
+        "{:<20} {:<6} {:<10} {:<8} {:<24} result",
+        "time", "for", "method", "status", "target"
     );
     for result in results {
         let field = |name: &str| result[name].as_str().unwrap_or("");
@@ -213,9 +239,14 @@ pub(super) fn results(answer: &Value) -> String {
             _ => field("error").to_owned(),
         };
         let (method, status) = (field("method"), field("status"));
+        let whom = if result["own"] == true {
+            "us"
+        } else {
+            "others"
+        };
         let _ = writeln!(
             text,
-            "{at:<20} {method:<10} {status:<8} {target:<24} {figures}"
+            "{at:<20} {whom:<6} {method:<10} {status:<8} {target:<24} {figures}"
         );
     }
     text
@@ -243,7 +274,19 @@ pub(super) fn budget(answer: &Value) -> String {
         "controller",
         &format!("{} exchanged (not capped)", bytes(&answer["control_bytes"])),
     );
+    let door = &answer["door"];
+    if let (Some(1..), used, cap) = (
+        door["cap_bytes"].as_u64(),
+        bytes(&door["used_bytes"]),
+        bytes(&door["cap_bytes"]),
+    ) {
+        line(&mut text, "LMAP door", &format!("{used} of {cap} of these"));
+    }
     text
+}
+
+pub(super) fn reset(_: &Value) -> String {
+    "access control is the factory's again\n".to_owned()
 }
 
 pub(super) fn schedules(answer: &Value) -> String {
@@ -256,6 +299,7 @@ pub(super) fn schedules(answer: &Value) -> String {
         text.push_str("nothing is planned\n");
     }
     for schedule in schedules {
+        let words = |name: &str| plain(schedule[name].as_str().unwrap_or(""), WORDS);
         let methods: Vec<&str> = schedule["methods"]
             .as_array()
             .into_iter()
@@ -263,8 +307,32 @@ pub(super) fn schedules(answer: &Value) -> String {
             .filter_map(Value::as_str)
             .collect();
         let next = time(&schedule["next"]).map_or_else(|| "never again".to_owned(), relative);
-        let id = schedule["id"].as_str().unwrap_or("");
-        let _ = writeln!(text, "{id:<24} {:<32} next {next}", methods.join(", "));
+        let next = match (
+            schedule["enabled"].as_bool(),
+            &schedule["paused"],
+            &schedule["forbidden"],
+        ) {
+            (_, Value::Bool(true), _) => "paused".to_owned(),
+            (_, _, Value::Bool(true)) => "forbidden".to_owned(),
+            _ => format!("next {next}"),
+        };
+        let who = match schedule["asked_by"]["door"].as_str() {
+            Some("household") => "own",
+            Some(door) => door,
+            None => "",
+        };
+        let methods = plain(&methods.join(", "), 24);
+        let _ = writeln!(text, "{:<24} {who:<5} {methods:<24} {next}", words("id"));
+        for name in ["purpose", "error"] {
+            let said = words(name);
+            if !said.is_empty() {
+                let _ = writeln!(text, "{:<24} {said}", "");
+            }
+        }
+        let month = &schedule["monthly_bytes"];
+        if month.as_u64().is_some_and(|bytes| bytes > 0) {
+            let _ = writeln!(text, "{:<24} at most {} a month", "", bytes(month));
+        }
     }
     text
 }

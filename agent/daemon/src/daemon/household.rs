@@ -14,7 +14,10 @@ impl Daemon {
         let rules = settings::rules(&settings, &self.configuration);
         self.guard.set_rules(rules);
         self.settings = settings;
+        let registry = self.registry.borrow().clone();
+        self.lmap.equip(&self.settings, &registry, clock::now());
         log::info!("settings read again");
+        self.plan_own(false, clock::now());
         self.recall_unwanted(clock::now());
     }
 
@@ -34,13 +37,13 @@ impl Daemon {
             .running
             .values()
             .filter(|run| run.begun)
-            .map(|run| (run.method(), run.recall()));
+            .map(|run| (run.method(), Some(run.instruction()), run.recall()));
         let visits = self
             .visits
             .values()
-            .map(|visit| (visit.method(), visit.recall()));
-        for (method, recall) in runs.chain(visits) {
-            if let Err(denied) = self.guard.allows(method, now) {
+            .map(|visit| (visit.method(), None, visit.recall()));
+        for (method, instruction, recall) in runs.chain(visits) {
+            if let Err(denied) = self.guard.allows(method, instruction, now) {
                 recall.end(&denied.words);
             }
         }

@@ -1,14 +1,18 @@
 //! What the daemon hands on and writes down.
 
-use super::{Daemon, runs};
+use super::Daemon;
 use crate::clock;
 use crate::files;
+use crate::local::history::{EventKind, Happening, Raw, Sample};
+use crate::local::series::sample::{host_of, measured};
+use crate::local::service::Event;
 use crate::scheduler::skips::Skipped;
 use crate::scheduler::state::{OpenRun, StateFiles};
 use crate::spooler::new_id;
 use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::RefusedInstruction;
 use glimpse_model::record::{Record, Status};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 /// Refusals remembered so that each is reported once.
@@ -45,11 +49,45 @@ impl Daemon {
 
     /// Hands a record to spool and history.
     pub(super) async fn keep(&mut self, record: Record, target: Option<&str>) {
+        self.show(&record, target);
+        self.spooler.append(&record).await;
+    }
+
+    /// Shows the household a record of what others asked for.
+    pub(super) fn show(&mut self, record: &Record, target: Option<&str>) {
+        let asked_by = self.asked_by(record.instruction_id.as_ref());
+        self.show_as(record, target, false, asked_by);
+    }
+
+    /// Shows the household a record of its own: it goes nowhere else.
+    pub(super) fn show_own(&mut self, record: &Record, target: Option<&str>) {
+        let asked_by = json!({"door": "household", "name": record.instruction_id});
+        self.show_as(record, target, true, asked_by);
+    }
+
+    fn show_as(&mut self, record: &Record, target: Option<&str>, own: bool, asked_by: Value) {
         let now = clock::now();
-        let made = record.end_time.unwrap_or(now);
-        if let Ok(json) = serde_json::to_string(&record) {
-            runs::note_history(&mut self.history, now, made, json, &record, target);
+        let made = record.end_time.unwrap_or(now).as_micros();
+        if let Ok(mut shown) = serde_json::to_value(record) {
+            shown["own"] = own.into();
+            shown["asked_by"] = asked_by;
+            let raw = Raw::new(record, made, own, shown.to_string());
+            let target = host_of(target.unwrap_or_default());
+            let measured = match target {
+                "" => Vec::new(),
+                _ => measured(record),
+            };
+            let samples: Vec<Sample<'_>> = measured.iter().map(|it| it.sample(target)).collect();
+            let raw = raw.with_samples(target, &samples);
+            self.history.record(now.as_micros(), raw, &samples);
         }
+        // Whoever listens may be gone.
+        let _ = self.tell.send(Event::Result {
+            id: record.id,
+            method: record.method.clone(),
+            status: record.status,
+            own,
+        });
         let level = match record.status {
             Status::Ok => log::Level::Debug,
             _ => log::Level::Info,
@@ -62,7 +100,28 @@ impl Daemon {
             error = record.error.as_str();
             "{}", record.status.as_str()
         );
-        self.spooler.append(&record).await;
+    }
+
+    /// Notes what explains a step in the household's graphs.
+    pub(super) fn note_event(&mut self, kind: EventKind, text: String) {
+        self.history.note(Happening {
+            time_us: clock::now().as_micros(),
+            kind,
+            text,
+        });
+    }
+
+    /// Who asked for what bears the id of an instruction; of a session that another agent opened, nobody knows.
+    pub(super) fn asked_by(&self, id: Option<&InstructionId>) -> Value {
+        let Some(id) = id else {
+            return Value::Null;
+        };
+        let door = if self.plan.find(id).is_none() && self.lmap.has(id) {
+            "lmap"
+        } else {
+            "json"
+        };
+        json!({"door": door, "name": self.settings.controller.url})
     }
 
     pub(super) async fn record_skip(&mut self, skipped: Skipped) {
@@ -101,8 +160,10 @@ impl Daemon {
 
     /// Notes the traffic used.
     pub(super) async fn note_accounts(&mut self, stopping: bool) {
-        let control = self.traffic.take();
-        self.guard.accounts_mut().note_control(control);
+        let (control, door) = (self.traffic.take(), self.lmap.take_bytes());
+        let accounts = self.guard.accounts_mut();
+        accounts.note_control(control.saturating_add(door));
+        accounts.note_door(door);
         let accounts = self.guard.accounts();
         let rules = self.guard.rules();
         let smaller_cap = match rules.mobile_cap {

@@ -1,12 +1,12 @@
 //! Firings, runs and their records.
 
 use super::Daemon;
+use super::own::target_of;
 use crate::clock;
 use crate::executor::{Ended, Job, LineWatch, RunEvent, Turn};
 use crate::guard::gate::{Gate, Refusal};
 use crate::guard::{Ask, Denied, Ticket};
 use crate::host::proc::{CpuTimes, cpu_usage};
-use crate::local::history::{History, Sample};
 use crate::random;
 use crate::scheduler::plan::{Firing, Missed};
 use crate::scheduler::skips::Skipped;
@@ -14,7 +14,7 @@ use crate::scheduler::state::OpenRun;
 use crate::spooler::new_id;
 use crate::tls;
 use glimpse_model::capability::Need;
-use glimpse_model::id::ResultId;
+use glimpse_model::id::{InstructionId, ResultId};
 use glimpse_model::instruction::{Execution, Instruction, Task};
 use glimpse_model::outcome::Outcome;
 use glimpse_model::record::{Flag, Record, SkipReason, Status};
@@ -63,8 +63,7 @@ impl Daemon {
             self.skip(whole(SkipReason::Overlap, words), now).await;
             return None;
         }
-        let waiting = self.running.values().filter(|run| !run.begun).count();
-        if waiting + instruction.tasks.len() > QUEUE {
+        if self.is_queue_full(instruction.tasks.len()) {
             if instruction.timing.fires_once() {
                 self.plan.defer(firing, now.plus_micros(SECOND));
                 return None;
@@ -95,8 +94,14 @@ impl Daemon {
         (!jobs.is_empty()).then_some((instruction.execution, jobs))
     }
 
+    /// Whether so many more runs cannot wait for a place.
+    pub(super) fn is_queue_full(&self, more: usize) -> bool {
+        let waiting = self.running.values().filter(|run| !run.begun).count();
+        waiting + more > QUEUE
+    }
+
     /// Asks the guard for one task and makes it ready to run.
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         instruction: &Instruction,
         task: &Task,
@@ -117,13 +122,8 @@ impl Daemon {
         let options = method
             .read(&task.options)
             .map_err(|refused| cannot(refused.to_string()))?;
-        // Whatever the method calls it; measurements of the home and of the machine have none.
-        let target = ["host", "url", "ip"]
-            .into_iter()
-            .map(|name| options.text(name))
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
-            .to_owned();
+        // Measurements of the home and of the machine have none.
+        let target = target_of(&options);
         let worst_bytes = method.worst_case_bytes(&options);
         let (_, link) = self
             .surroundings
@@ -131,6 +131,7 @@ impl Daemon {
         let ticket = self.guard.admit(
             &Ask {
                 method: &task.method,
+                instruction: Some(&instruction.id),
                 target: &target,
                 worst_bytes,
                 precondition: &instruction.precondition,
@@ -234,12 +235,14 @@ impl Daemon {
         }
         let (info, cpu) = (self.info(), self.surroundings.cpu_times());
         let running = self.running.get_mut(&id)?;
-        match self.guard.allows(&running.run.method, now) {
+        let run = &running.run;
+        match self.guard.allows(&run.method, Some(&run.instruction), now) {
             Ok(()) => {
                 running.begun = true;
                 running.began = Some(now);
                 running.pre_info = info;
                 running.cpu = cpu;
+                self.lmap.began(&running.run, now);
                 Some(Turn::Now)
             }
             Err(denied) => {
@@ -258,6 +261,12 @@ impl Daemon {
         self.note_accounts(false).await;
         self.open.remove(&run.result);
         drop(self.note_open().await);
+        if self
+            .lmap
+            .denied(run.result, denied.reason, &denied.words, now)
+        {
+            return;
+        }
         let skipped = Skipped::one(
             run.instruction,
             Some((run.task, run.method)),
@@ -302,6 +311,7 @@ impl Daemon {
     async fn finish(&mut self, running: Running, mut record: Record, outcome: Outcome) {
         self.guard.settle(running.ticket, outcome.bytes.total());
         self.note_accounts(false).await;
+        let exit = outcome.exit;
         record = record.with_outcome(outcome);
         record.pre_info = running.pre_info;
         record.post_info = self.info();
@@ -318,7 +328,30 @@ impl Daemon {
                 record.flags.push(Flag::CpuLoad);
             }
         }
-        self.keep(record, Some(&running.target)).await;
+        if self.lmap.ended(&running.run, &record, exit, clock::now()) {
+            // It goes where its schedule says, not where the other door sends.
+            self.show(&record, Some(&running.target));
+            self.open.remove(&running.run.result);
+            drop(self.note_open().await);
+        } else {
+            self.keep(record, Some(&running.target)).await;
+        }
+    }
+
+    /// Takes back a run that waits for its place; its record says why.
+    #[cfg(feature = "lmap")]
+    pub(super) async fn withdraw(&mut self, id: ResultId, words: &str) -> Option<Record> {
+        let running = self.running.remove(&id)?;
+        let mut record = run_record(&running);
+        record.start_time = Some(clock::now());
+        record.end_time = record.start_time;
+        words.clone_into(&mut record.error);
+        self.guard.settle(running.ticket, 0);
+        self.note_accounts(false).await;
+        self.open.remove(&id);
+        drop(self.note_open().await);
+        self.show(&record, Some(&running.target));
+        Some(record)
     }
 
     /// A run that a former process left open: it gets its record under its own id.
@@ -347,6 +380,12 @@ impl Daemon {
     }
 
     async fn skip(&mut self, skipped: Skipped, now: Timestamp) {
+        self.lmap.skipped(&skipped);
+        self.record_skips(skipped, now).await;
+    }
+
+    /// Puts a skip into a record, by itself or with those like it.
+    pub(super) async fn record_skips(&mut self, skipped: Skipped, now: Timestamp) {
         for skipped in self.skips.note(skipped, now) {
             self.record_skip(skipped).await;
         }
@@ -365,6 +404,11 @@ impl Running {
         &self.run.method
     }
 
+    /// The instruction that asked for it.
+    pub(super) const fn instruction(&self) -> &InstructionId {
+        &self.run.instruction
+    }
+
     /// By which it is ended.
     pub(super) const fn recall(&self) -> &Recall {
         &self.recall
@@ -379,33 +423,4 @@ fn run_record(running: &Running) -> Record {
     record.method = Some(run.method.clone());
     record.planned_time = Some(run.slot);
     record
-}
-
-/// Takes a record into the household's history; roll-ups take the round-trip times of its figures.
-pub(super) fn note_history(
-    history: &mut History,
-    now: Timestamp,
-    made: Timestamp,
-    json: String,
-    record: &Record,
-    target: Option<&str>,
-) {
-    let rtts: Vec<u32> = glimpse_model::ping::round_trips_us(&record.probe_result);
-    let figures = glimpse_model::ping::PingFigures::from_result(&record.probe_result);
-    let sample = match (&record.method, target, figures.sent) {
-        (Some(method), Some(target), Some(sent)) => Some(Sample {
-            method,
-            target,
-            sent,
-            received: figures.received.unwrap_or(0),
-            rtts_us: &rtts,
-        }),
-        _ => None,
-    };
-    history.record(
-        now.as_micros(),
-        made.as_micros(),
-        json.into_boxed_str(),
-        sample.as_ref(),
-    );
 }

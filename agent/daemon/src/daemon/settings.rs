@@ -33,6 +33,7 @@ pub fn rules(settings: &Settings, configuration: &Configuration) -> Rules {
         quiet_zone: limits.quiet_zone.clone(),
         system_zone: system_zone(Path::new("/")),
         forbidden: limits.forbidden_methods.clone(),
+        paused: limits.paused.clone(),
         lan: limits.lan,
         lab: settings.lab.targets,
         target_rate: limits.target_rate.into(),

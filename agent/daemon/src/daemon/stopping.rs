@@ -16,6 +16,7 @@ impl Daemon {
     /// Lets what runs finish for [`LAST_RUNS`], ends the rest with a record, and writes everything down.
     pub(super) async fn stop(mut self, mut inboxes: Inboxes) {
         log::info!("stopping, {} measurements under way", self.running.len());
+        super::send_home(&mut inboxes.asked);
         let deadline = tokio::time::sleep(LAST_RUNS);
         tokio::pin!(deadline);
         while self.running.values().any(|run| run.begun) {
@@ -34,6 +35,8 @@ impl Daemon {
             self.stopped(id).await;
         }
         self.end_visits("the agent was stopped").await;
+        self.stop_own().await;
+        self.stop_lmap().await;
         for skipped in self.skips.drain() {
             self.record_skip(skipped).await;
         }

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::executor::RunEvent;
 use crate::local::history;
 use crate::local::uci::{QuietHours, QuietZone};
 use crate::spool::Spool;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 /// A daemon and the ends of its channels.
 pub(super) struct Bench {
@@ -35,10 +37,14 @@ impl Bench {
             executor: Executor::new(4, events),
             spooler: spooler.clone(),
             history: History::open(history::Options::default(), 0).0,
+            tell: broadcast::channel(16).0,
+            bus: None,
+            settings_error: watch::channel(None).1,
             surroundings: Surroundings::new(dir.path(), dir.path()),
             upload: watch::channel(Upload::default()).0,
             traffic: Arc::default(),
             peer_key: watch::channel(None).0,
+            links: Links::default(),
             settings,
         })
         .await;

@@ -93,6 +93,7 @@ impl Daemon {
             .admit(
                 &Ask {
                     method: ask.method,
+                    instruction: None,
                     target: &neighbourhood,
                     worst_bytes: ask.worst_bytes,
                     // The other agent's instruction has looked at its own; here the guard's rules hold alone.
@@ -120,11 +121,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Whether a run of this agent's own instructions has the line for itself.
+    /// Whether a run of this agent's own instructions, or one of the household's, has the line for itself.
     fn has_line(&self) -> bool {
-        self.running
-            .values()
-            .any(|run| run.begun && self.fills_line(run.method()))
+        let runs = || {
+            let mut runs = self.running.values();
+            runs.any(|run| run.begun && self.fills_line(run.method()))
+        };
+        self.own.has_line() || runs()
     }
 
     /// Whether a method of this agent needs the line for itself.

@@ -25,6 +25,7 @@ pub struct Accounts {
     beside_month: Month,
     own: u64,
     control: u64,
+    door: u64,
 }
 
 impl Accounts {
@@ -36,6 +37,7 @@ impl Accounts {
             beside_month: now.month(),
             own: 0,
             control: 0,
+            door: 0,
         }
     }
 
@@ -60,7 +62,7 @@ impl Accounts {
         self.fixed.roll(now);
         self.mobile.roll(now);
         if now.month() > self.beside_month {
-            (self.own, self.control) = (0, 0);
+            (self.own, self.control, self.door) = (0, 0, 0);
         }
         self.beside_month = now.month();
     }
@@ -73,6 +75,16 @@ impl Accounts {
     /// Notes bytes exchanged with the controller: shown, not capped.
     pub fn note_control(&mut self, bytes: u64) {
         self.control = self.control.saturating_add(bytes);
+    }
+
+    /// Notes bytes of the LMAP door, which are of those exchanged with the controller: they have a bound of their own.
+    pub fn note_door(&mut self, bytes: u64) {
+        self.door = self.door.saturating_add(bytes);
+    }
+
+    /// Bytes of the LMAP door this month.
+    pub fn door(&self) -> u64 {
+        self.door
     }
 
     /// Bytes of the household's own measurements this month.
@@ -88,7 +100,7 @@ impl Accounts {
     fn to_json(&self) -> Value {
         let month = self.beside_month.to_string();
         json!({"month": month, "fixed": self.fixed.used(), "mobile": self.mobile.used(),
-            "own": self.own, "control": self.control})
+            "own": self.own, "control": self.control, "door": self.door})
     }
 
     fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
@@ -102,6 +114,11 @@ impl Accounts {
             beside_month: month,
             own: bytes("own")?,
             control: bytes("control")?,
+            // Agents before this one did not count it.
+            door: match members.optional("door") {
+                Some(door) => door.unsigned()?,
+                None => 0,
+            },
         })
     }
 
@@ -127,8 +144,9 @@ impl Accounts {
 pub struct AccountFiles {
     durable: PathBuf,
     volatile: PathBuf,
-    /// Bytes used when the durable side was written last.
+    /// Bytes used when the durable side was written last, and those of the LMAP door.
     written: u64,
+    written_door: u64,
 }
 
 /// The durable side is written when this much more was used, or a twentieth of the smaller cap: what a
@@ -142,6 +160,7 @@ impl AccountFiles {
             durable: durable.join("accounts.json"),
             volatile: volatile.join("accounts.json"),
             written: 0,
+            written_door: 0,
         }
     }
 
@@ -159,6 +178,7 @@ impl AccountFiles {
             .reduce(Accounts::later)
             .unwrap_or_else(|| Accounts::new(now));
         self.written = used(&accounts);
+        self.written_door = accounts.door;
         accounts
     }
 
@@ -167,7 +187,7 @@ impl AccountFiles {
         (&self.volatile, accounts.to_json().to_string().into_bytes())
     }
 
-    /// Writes the durable side when [`DURABLE_STEP`] bytes more were used, a month was opened, or the
+    /// Writes the durable side when [`DURABLE_STEP`] bytes more were used, by measurements or by the LMAP door, a month was opened, or the
     /// agent is `stopping`.
     pub fn save_durable(
         &mut self,
@@ -177,10 +197,12 @@ impl AccountFiles {
     ) -> io::Result<()> {
         let used = used(accounts);
         let step = DURABLE_STEP.min((smaller_cap / 20).max(1));
-        if stopping || used < self.written || used - self.written >= step {
+        let door = accounts.door.saturating_sub(self.written_door) >= DURABLE_STEP;
+        if stopping || door || used < self.written || used - self.written >= step {
             let document = accounts.to_json().to_string();
             files::replace(&self.durable, document.as_bytes(), 0o600)?;
             self.written = used;
+            self.written_door = accounts.door;
         }
         Ok(())
     }
@@ -205,6 +227,7 @@ fn load(path: &Path) -> Result<Option<Accounts>, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     fn november() -> Timestamp {
         Timestamp::parse("2026-11-21T12:00:00Z").unwrap()
@@ -220,14 +243,15 @@ mod tests {
             .reserve(november(), 10_000, 700)
             .unwrap();
         accounts.note_control(5);
+        accounts.note_door(3);
         files.save_durable(&accounts, u64::MAX, false).unwrap();
         let (path, content) = files.volatile(&accounts);
-        std::fs::write(path, content).unwrap();
+        fs::write(path, content).unwrap();
         drop(open);
 
         let again = AccountFiles::new(flash.path(), ram.path()).load(november());
         assert_eq!(again.ledger(Purse::Fixed).used(), 700);
-        assert_eq!(again.control(), 5);
+        assert_eq!((again.control(), again.door()), (5, 3));
         assert!(
             !flash.path().join("accounts.json").exists(),
             "flash is spared"
@@ -264,9 +288,26 @@ mod tests {
     }
 
     #[test]
+    fn a_power_cut_does_not_give_back_the_bytes_of_the_door() {
+        let (flash, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut files = AccountFiles::new(flash.path(), ram.path());
+        let mut accounts = files.load(november());
+        let mut written = 0;
+        for _ in 0..10 {
+            accounts.note_door(DURABLE_STEP / 2);
+            files.save_durable(&accounts, 0, false).unwrap();
+            written += u32::from(fs::remove_file(flash.path().join("accounts.json")).is_ok());
+        }
+        assert_eq!(written, 5, "not each time: flash wears");
+        files.save_durable(&accounts, 0, true).unwrap();
+        let again = AccountFiles::new(flash.path(), flash.path()).load(november());
+        assert_eq!(again.door(), 5 * DURABLE_STEP);
+    }
+
+    #[test]
     fn a_damaged_account_is_left_aside() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("accounts.json"), "{\"month\":\"x\"}").unwrap();
+        fs::write(dir.path().join("accounts.json"), "{\"month\":\"x\"}").unwrap();
         let accounts = AccountFiles::new(dir.path(), dir.path()).load(november());
         assert_eq!(accounts, Accounts::new(november()));
     }

@@ -21,7 +21,8 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
 const UNUSABLE: IdentityError = IdentityError::Key("not a P-256 key in PKCS#8 form");
-const UNSIGNED: IdentityError = IdentityError::Key("the certificate request could not be signed");
+const UNSIGNED: IdentityError =
+    IdentityError::Key("the key could not sign: the system gives no randomness");
 
 /// A P-256 key pair. Its private half is shown by nothing but [`Key::to_pem`] and [`Key::private_key`].
 pub struct Key {
@@ -79,6 +80,15 @@ impl Key {
     /// The public half as DER `SubjectPublicKeyInfo`.
     pub fn public_key_info(&self) -> &[u8] {
         &self.public_key_info
+    }
+
+    /// An ECDSA signature with SHA-256 over `bytes`, in ASN.1 form.
+    ///
+    /// # Errors
+    /// [`IdentityError::Key`] when the system gives no randomness.
+    pub fn sign(&self, rng: &dyn SecureRandom, bytes: &[u8]) -> Result<Vec<u8>, IdentityError> {
+        let signature = self.pair.sign(rng, bytes).map_err(|_| UNSIGNED)?;
+        Ok(signature.as_ref().to_vec())
     }
 
     /// A PKCS#10 request in DER form (RFC 2986), signed by this key, with an empty subject and no extensions: of a

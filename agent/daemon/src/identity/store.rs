@@ -16,6 +16,7 @@ use x509_cert::Certificate;
 const KEY: &str = "key.pem";
 const AUTHORITIES: &str = "ca.pem";
 const CONTROLLER: &str = "controller";
+const ADDRESS: &str = "url";
 const CERTIFICATE: &str = "certificate.pem";
 
 const COMMON_NAME: const_oid::ObjectIdentifier = const_oid::ObjectIdentifier::new_unwrap("2.5.4.3");
@@ -47,6 +48,17 @@ impl Identity {
     /// When to renew, in seconds since 1970 UTC; `seed` spreads the fleet. See [`renew_at`].
     pub fn renew_at(&self, seed: u64) -> i64 {
         renew_at(self.validity, seed)
+    }
+
+    /// What to show to those who know the root alone: the chain, with the authority that signed it where it came alone.
+    pub fn presented(&self) -> Vec<CertificateDer<'static>> {
+        let mut chain = self.chain.clone();
+        if let [own] = &self.chain[..]
+            && let Some(issuer) = self.trust.issuer(own)
+        {
+            chain.push(issuer.clone());
+        }
+        chain
     }
 }
 
@@ -96,6 +108,15 @@ impl Store {
         let name = format!("{}\n", controller.to_str());
         self.write(CONTROLLER, name.as_bytes(), 0o644)?;
         self.renew(chain)
+    }
+
+    /// Notes the address of the controller, which is asked to forget the agent when the household erases it, whatever the
+    /// settings say by then.
+    ///
+    /// # Errors
+    /// [`IdentityError::Io`] naming the file.
+    pub fn note_address(&self, url: &str) -> Result<(), IdentityError> {
+        self.write(ADDRESS, url.as_bytes(), 0o644)
     }
 
     /// Replaces the certificate, in one rename.

@@ -13,7 +13,7 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsag
 /// The organisational unit in the subject that marks an intermediate as one for controllers.
 ///
 /// The mark counts only together with the root's signature and the extended key usage `serverAuth`; the sibling
-/// intermediate that signs agents carries neither this unit nor this usage.
+/// intermediate that signs agents does not carry this unit.
 pub const CONTROLLERS_UNIT: &str = "controllers";
 
 const ORGANISATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
@@ -28,6 +28,8 @@ const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 pub struct Trust {
     root: CertificateDer<'static>,
     controllers: Vec<CertificateDer<'static>>,
+    /// Other authorities that the root has signed: shown to those who ask who signed this agent, and trusted in nothing.
+    others: Vec<CertificateDer<'static>>,
 }
 
 impl Trust {
@@ -77,8 +79,15 @@ impl Trust {
                 "holds no controllers' intermediate signed by its root",
             ));
         }
+        let others = certificates.iter().filter(|der| {
+            *der != root
+                && !controllers.contains(der)
+                && authority.has_signed(der)
+                && Authority::of(der).is_some()
+        });
         Ok(Self {
             root: root.clone(),
+            others: others.cloned().collect(),
             controllers,
         })
     }
@@ -97,12 +106,20 @@ impl Trust {
         Self::from_certificates(&certificates, Some(&Fingerprint::of(root)))
     }
 
-    /// Root first, then the controllers' intermediates.
+    /// Root first, then the controllers' intermediates, then other authorities.
     ///
     /// # Errors
     /// [`IdentityError::Answer`], never seen for certificates that were read here.
     pub fn to_pem(&self) -> Result<String, IdentityError> {
-        certificates_to_pem(std::iter::once(&self.root).chain(&self.controllers))
+        let intermediates = self.controllers.iter().chain(&self.others);
+        certificates_to_pem(std::iter::once(&self.root).chain(intermediates))
+    }
+
+    /// The authority below the root that has signed a certificate, as far as it is known.
+    pub fn issuer(&self, certificate: &[u8]) -> Option<&CertificateDer<'static>> {
+        self.others.iter().find(|der| {
+            Authority::of(der).is_some_and(|authority| authority.has_signed(certificate))
+        })
     }
 
     /// The fingerprint of the root.

@@ -1,7 +1,7 @@
 //! The history of the household's line.
 //!
-//! Two layers. The raw results of the last 48 hours stay in RAM, as the JSON they were made as, within a limit of bytes.
-//! Roll-ups, one row per method and target for each hour and each day, go to flash: one file of at most 256 kB, written
+//! Two layers. The raw results of the last 48 hours stay in RAM, as the JSON they were made as and with their figures, within
+//! a limit of bytes. Roll-ups, one row per figure and target for each hour and each day, go to flash: one file of at most 256 kB, written
 //! at most four times a day and at a clean stop. A crash costs the roll-ups since the last write, at most six hours.
 //!
 //! [`rollup`] holds the arithmetic and the file's format and is pure; time is an argument everywhere.
@@ -14,7 +14,11 @@ mod tests;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-pub use rollup::{RollUp, Rollups, Sample, Span};
+pub use rollup::{EventKind, Happening, RollUp, Rollups, Sample, Span};
+
+use crate::local::series::Figure;
+use glimpse_model::id::ResultId;
+use glimpse_model::record::{Record, Status};
 
 /// Time between two writes, microseconds: four a day.
 pub const WRITE_INTERVAL_US: i64 = 6 * HOUR_US;
@@ -49,8 +53,85 @@ impl Default for Options {
 pub struct Raw {
     /// When it was measured, microseconds UTC.
     pub time_us: i64,
+    /// Its id.
+    pub id: ResultId,
+    /// What became of the run.
+    pub status: Status,
+    /// It is of the household's own measurements.
+    pub own: bool,
+    /// Name of the method.
+    pub method: Option<Box<str>>,
+    /// What was measured; empty where that has no name.
+    pub target: Box<str>,
+    /// What it says of the line.
+    pub points: Box<[Point]>,
     /// The record as JSON.
     pub json: Box<str>,
+}
+
+/// One figure of one result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Which.
+    pub figure: Figure,
+    /// Packets sent.
+    pub sent: u32,
+    /// Of these, answered.
+    pub received: u32,
+    /// Median of its values.
+    pub median: Option<u32>,
+    /// 5th percentile of its values.
+    pub low: Option<u32>,
+    /// 95th percentile of its values.
+    pub high: Option<u32>,
+}
+
+impl Point {
+    fn of(sample: &Sample<'_>) -> Self {
+        let mut values = sample.values.to_vec();
+        values.sort_unstable();
+        let known = !values.is_empty();
+        Self {
+            figure: sample.figure,
+            sent: sample.sent,
+            received: sample.received,
+            median: rollup::median(&values),
+            low: known.then(|| rollup::percentile(&values, 5)),
+            high: known.then(|| rollup::percentile(&values, 95)),
+        }
+    }
+}
+
+impl Raw {
+    /// The result of `record`, measured at `time_us`, with the JSON by which it is shown.
+    pub fn new(record: &Record, time_us: i64, own: bool, json: String) -> Self {
+        Self {
+            time_us,
+            id: record.id,
+            status: record.status,
+            own,
+            method: record.method.as_deref().map(Into::into),
+            target: Box::default(),
+            points: Box::default(),
+            json: json.into_boxed_str(),
+        }
+    }
+
+    /// The same with what its record says of the line to `target`.
+    #[must_use]
+    pub fn with_samples(mut self, target: &str, samples: &[Sample<'_>]) -> Self {
+        self.target = target.into();
+        self.points = samples.iter().map(Point::of).collect();
+        self
+    }
+
+    fn size(&self) -> usize {
+        self.json.len()
+            + self.target.len()
+            + self.method.as_ref().map_or(0, |method| method.len())
+            + size_of_val::<[Point]>(&self.points)
+            + size_of::<Self>()
+    }
 }
 
 /// What went wrong with the file of roll-ups. The history goes on without it.
@@ -108,28 +189,33 @@ impl History {
         (history, error)
     }
 
-    /// Takes in a result measured at `time_us`; `sample` is what the roll-ups need of it.
-    pub fn record(
-        &mut self,
-        now_us: i64,
-        time_us: i64,
-        json: Box<str>,
-        sample: Option<&Sample<'_>>,
-    ) {
-        if let Some(sample) = sample {
-            self.unwritten |= self.rollups.add(time_us, sample);
+    /// Takes in a result; `samples` is what the roll-ups need of it.
+    pub fn record(&mut self, now_us: i64, raw: Raw, samples: &[Sample<'_>]) {
+        for sample in samples {
+            self.unwritten |= self.rollups.add(raw.time_us, sample);
         }
-        let size = raw_size(&json);
+        let size = raw.size();
         if size <= self.options.raw_bytes {
             self.raw_used += size;
-            self.raw.push_back(Raw { time_us, json });
+            self.raw.push_back(raw);
         }
         self.drop_old(now_us);
     }
 
-    /// The newest `count` raw results, in the order they came in.
-    pub fn last(&self, count: usize) -> impl DoubleEndedIterator<Item = &Raw> + ExactSizeIterator {
-        self.raw.range(self.raw.len().saturating_sub(count)..)
+    /// Notes what explains a step in a graph.
+    pub fn note(&mut self, event: Happening) {
+        self.rollups.note(event);
+        self.unwritten = true;
+    }
+
+    /// What was noted, in its order.
+    pub fn events(&self) -> impl Iterator<Item = &Happening> {
+        self.rollups.events()
+    }
+
+    /// All raw results, in the order they came in.
+    pub fn raw(&self) -> impl DoubleEndedIterator<Item = &Raw> + ExactSizeIterator {
+        self.raw.iter()
     }
 
     /// Raw results measured at or after `time_us`, in the order they came in.
@@ -186,11 +272,7 @@ impl History {
             let Some(raw) = self.raw.pop_front() else {
                 break;
             };
-            self.raw_used -= raw_size(&raw.json);
+            self.raw_used -= raw.size();
         }
     }
-}
-
-fn raw_size(json: &str) -> usize {
-    json.len() + size_of::<Raw>()
 }

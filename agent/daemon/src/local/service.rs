@@ -1,96 +1,114 @@
 //! What the daemon answers to programs on the same machine. The control socket is one binding of
-//! it; others (ubus) are further ones.
+//! it, the object on ubus another.
 
-use glimpse_model::read::{self, Cursor, Refused};
+mod read;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use request::{
+    Complaint, Enrol, ExportFormat, Own, Request, ResultsQuery, SeriesQuery, Survey, Token,
+};
+
+use glimpse_model::id::ResultId;
+use glimpse_model::record::Status;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-/// Most results given at a time.
+/// Most results given at a time, where the answer need not fit into a message of ubus.
 pub const MOST_RESULTS: usize = 1000;
-
-/// A question or a notice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// How the agent stands.
-    Status,
-    /// The last results, newest first.
-    Results {
-        /// How many.
-        last: usize,
-    },
-    /// The monthly accounts.
-    Budget,
-    /// The instructions in force and when they fire next.
-    Schedules,
-    /// What can be measured.
-    Capabilities,
-    /// The household made a measurement of its own that used so many bytes.
-    Own {
-        /// Bytes in both directions.
-        bytes: u64,
-    },
-}
-
-impl Request {
-    /// Parses `{"op": …}`.
-    ///
-    /// # Errors
-    /// [`Refused`] naming the member.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
-        let document = read::json(bytes)?;
-        let members = Cursor::root(&document).object()?;
-        let op = members.required("op")?;
-        match op.text(32)? {
-            "status" => Ok(Self::Status),
-            "results" => {
-                let most = i64::try_from(MOST_RESULTS).unwrap_or(i64::MAX);
-                let last = members
-                    .optional("last")
-                    .map_or(Ok(20), |last| last.integer(1, most))?;
-                Ok(Self::Results {
-                    last: usize::try_from(last).unwrap_or(1),
-                })
-            }
-            "budget" => Ok(Self::Budget),
-            "schedules" => Ok(Self::Schedules),
-            "capabilities" => Ok(Self::Capabilities),
-            "own" => Ok(Self::Own {
-                bytes: members.required("bytes")?.unsigned()?,
-            }),
-            _ => {
-                Err(op
-                    .refuse("must be one of status, results, budget, schedules, capabilities, own"))
-            }
-        }
-    }
-
-    /// The request as a document.
-    pub fn to_json(&self) -> Value {
-        match self {
-            Self::Status => json!({"op": "status"}),
-            Self::Results { last } => json!({"op": "results", "last": last}),
-            Self::Budget => json!({"op": "budget"}),
-            Self::Schedules => json!({"op": "schedules"}),
-            Self::Capabilities => json!({"op": "capabilities"}),
-            Self::Own { bytes } => json!({"op": "own", "bytes": bytes}),
-        }
-    }
-}
+/// Bytes of an answer that fit into a message of ubus beside what else stands in it.
+pub const ANSWER_BYTES: usize = 56 << 10;
+/// Events that wait for a slow listener; it then misses the oldest.
+const EVENTS: usize = 32;
 
 /// A question under way to the daemon.
 pub type Asked = (Request, oneshot::Sender<Value>);
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// It waits for the line.
+    Waiting,
+    /// It is under way.
+    Running,
+    /// It came to its end, whatever that was.
+    Done,
+    /// The household ended it.
+    Cancelled,
+}
+
+impl JobState {
+    /// The word in answers and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Something that happened, for whoever listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A record was made.
+    Result {
+        /// Its id.
+        id: ResultId,
+        /// Name of the method; none of a whole firing that was skipped.
+        method: Option<String>,
+        /// What became of it.
+        status: Status,
+        /// It is of the household's own measurements.
+        own: bool,
+    },
+    /// A job of the household's came a step further.
+    Job {
+        /// Its id.
+        id: ResultId,
+        /// How far it has come.
+        state: JobState,
+    },
+}
+
+impl Event {
+    /// The name under which ubus sends it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Result { .. } => "result",
+            Self::Job { .. } => "job",
+        }
+    }
+
+    /// What is told of it.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Result {
+                id,
+                method,
+                status,
+                own,
+            } => json!({"id": id, "method": method, "status": status.as_str(), "own": own}),
+            Self::Job { id, state } => json!({"id": id, "state": state.as_str()}),
+        }
+    }
+}
 
 /// A handle by which bindings ask.
 #[derive(Debug, Clone)]
 pub struct Service {
     daemon: mpsc::Sender<Asked>,
+    events: broadcast::Sender<Event>,
 }
 
 impl Service {
     /// A service whose questions arrive at the returned receiver.
     pub fn new() -> (Self, mpsc::Receiver<Asked>) {
         let (daemon, asked) = mpsc::channel(16);
-        (Self { daemon }, asked)
+        let (events, _) = broadcast::channel(EVENTS);
+        (Self { daemon, events }, asked)
     }
 
     /// Asks; `None` when the daemon is stopping.
@@ -99,43 +117,14 @@ impl Service {
         self.daemon.send((request, reply)).await.ok()?;
         answer.await.ok()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn requests_read_back() {
-        for request in [
-            Request::Status,
-            Request::Results { last: 7 },
-            Request::Budget,
-            Request::Schedules,
-            Request::Capabilities,
-            Request::Own { bytes: 9 },
-        ] {
-            let bytes = request.to_json().to_string();
-            assert_eq!(Request::parse(bytes.as_bytes()).unwrap(), request);
-        }
+    /// What happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
     }
 
-    #[test]
-    fn what_is_no_request_is_said() {
-        for (text, said) in [
-            (
-                r#"{"op":"reboot"}"#,
-                "op: must be one of status, results, budget, schedules, capabilities, own",
-            ),
-            (r#"{"op":"results","last":0}"#, "last: must be > 0"),
-            (r#"{"op":"own"}"#, "bytes: is missing"),
-            ("[]", "document: must be an object"),
-        ] {
-            assert_eq!(
-                Request::parse(text.as_bytes()).unwrap_err().to_string(),
-                said
-            );
-        }
+    /// The end at which events are told.
+    pub fn teller(&self) -> broadcast::Sender<Event> {
+        self.events.clone()
     }
 }

@@ -1,6 +1,7 @@
 //! The control socket: one JSON document a line, each way.
 
 use super::service::{Request, Service};
+use nix::unistd::Uid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -75,6 +76,8 @@ pub async fn serve(listener: UnixListener, service: Service) {
 }
 
 async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
+    let peer = stream.peer_cred()?.uid();
+    let owner = peer == 0 || peer == Uid::effective().as_raw();
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     loop {
@@ -84,7 +87,7 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
             return Ok(());
         }
         let answer = if line.last() == Some(&b'\n') {
-            answer(&line, service).await
+            answer(&line, service, owner).await
         } else {
             refuse("a request is one line of at most 65536 bytes")
         };
@@ -97,8 +100,11 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
     }
 }
 
-async fn answer(line: &[u8], service: &Service) -> Value {
+async fn answer(line: &[u8], service: &Service, owner: bool) -> Value {
     match Request::parse(line) {
+        Ok(request) if request.is_of_owner() && !owner => {
+            refuse("only root and the user of the agent may do this")
+        }
         Ok(request) => match service.ask(request).await {
             Some(answer) => json!({"answer": answer}),
             None => refuse("the daemon is stopping"),
@@ -117,6 +123,9 @@ pub enum AskError {
     /// Nobody listens.
     #[error("no glimpse-agent daemon answers at {0}: {1}")]
     NoDaemon(String, io::Error),
+    /// Somebody listens and does not answer.
+    #[error("the glimpse-agent daemon at {0} does not answer: {1}")]
+    Silent(String, io::Error),
     /// The daemon does not serve the request.
     #[error("the daemon says: {0}")]
     Refused(String),
@@ -124,9 +133,10 @@ pub enum AskError {
 
 /// Asks the daemon at `path` once.
 pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
-    let unreachable = |error| AskError::NoDaemon(path.display().to_string(), error);
+    let nobody = |error| AskError::NoDaemon(path.display().to_string(), error);
+    let silent = |error| AskError::Silent(path.display().to_string(), error);
+    let mut stream = UnixStream::connect(path).await.map_err(nobody)?;
     let exchange = async {
-        let mut stream = UnixStream::connect(path).await?;
         let mut bytes = request.to_json().to_string().into_bytes();
         bytes.push(b'\n');
         stream.write_all(&bytes).await?;
@@ -136,11 +146,11 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
         Ok::<_, io::Error>(answer)
     };
     let answer = match timeout(PATIENCE, exchange).await {
-        Ok(answer) => answer.map_err(unreachable)?,
-        Err(late) => return Err(unreachable(late.into())),
+        Ok(answer) => answer.map_err(silent)?,
+        Err(late) => return Err(silent(late.into())),
     };
     let mut document: Value =
-        serde_json::from_slice(&answer).map_err(|error| unreachable(error.into()))?;
+        serde_json::from_slice(&answer).map_err(|error| silent(error.into()))?;
     match document.get_mut("answer") {
         Some(answer) => Ok(answer.take()),
         None => Err(AskError::Refused(
@@ -153,6 +163,7 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::local::service::ResultsQuery;
 
     #[tokio::test]
     async fn questions_are_answered_and_nonsense_refused() {
@@ -170,7 +181,7 @@ mod tests {
                 reply.send(request.to_json()).unwrap();
             }
         });
-        let request = Request::Results { last: 3 };
+        let request = Request::Results(ResultsQuery::newest(3));
         assert_eq!(ask(&path, &request).await.unwrap(), request.to_json());
 
         let mut stream = UnixStream::connect(&path).await.unwrap();
@@ -183,6 +194,21 @@ mod tests {
         stream.read_to_string(&mut text).await.unwrap();
         assert_eq!(text.matches("\"error\"").count(), 2, "{text}");
         assert_eq!(listen(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn what_is_the_owners_is_not_for_members_of_the_group() {
+        let (service, mut asked) = Service::new();
+        tokio::spawn(async move {
+            while let Some((request, reply)) = asked.recv().await {
+                reply.send(request.to_json()).unwrap();
+            }
+        });
+        let reset = br#"{"op":"nacm-reset"}"#;
+        assert!(answer(reset, &service, true).await["answer"].is_object());
+        assert!(answer(reset, &service, false).await["error"].is_string());
+        let status = br#"{"op":"status"}"#;
+        assert!(answer(status, &service, false).await["answer"].is_object());
     }
 
     #[tokio::test]

@@ -5,9 +5,15 @@
 //! options mean. Errors name section, option, value and line; what is not known is a warning, so that a file
 //! written for a newer agent still works.
 
+pub mod channel;
+mod diagnose;
+mod host;
+mod limits;
 mod plugins;
 pub mod quiet;
 mod responder;
+pub mod restconf;
+pub mod schedule;
 pub mod settings;
 pub mod syntax;
 mod value;
@@ -16,10 +22,15 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use channel::Channel;
+pub use diagnose::Diagnose;
+pub use limits::Limits;
 pub use plugins::Plugins;
 pub use quiet::{QuietHours, QuietZone, system_zone};
 pub use responder::Responder;
-pub use settings::{Consent, Controller, Lab, Limits, Local, Log, Settings, Storage};
+pub use restconf::Restconf;
+pub use schedule::Schedule;
+pub use settings::{Consent, Controller, Lab, Local, Log, Settings, Storage};
 
 /// Longest settings file read, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
@@ -97,6 +108,18 @@ impl fmt::Display for Warning {
 
 /// Reads the settings in `path`. The warnings are for the log.
 pub fn load(path: &Path) -> Result<(Settings, Vec<Warning>), Error> {
+    settings::parse(&read(path)?)
+}
+
+/// What of a faulty file says where things are, see [`settings::places`].
+///
+/// # Errors
+/// The file cannot be read.
+pub fn load_places(path: &Path) -> Result<Settings, Error> {
+    read(path).map(|bytes| settings::places(&bytes))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,
@@ -106,5 +129,5 @@ pub fn load(path: &Path) -> Result<(Settings, Vec<Warning>), Error> {
     file.take(MAX_FILE as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    settings::parse(&bytes)
+    Ok(bytes)
 }

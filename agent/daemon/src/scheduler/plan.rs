@@ -240,6 +240,11 @@ impl Plan {
             .map(|entry| (&entry.instruction, entry.next))
     }
 
+    /// The instruction of that id, if it is in force.
+    pub fn find(&self, id: &InstructionId) -> Option<&Arc<Instruction>> {
+        self.entries.get(id).map(|entry| &entry.instruction)
+    }
+
     /// What a later process must know of the instructions.
     pub fn seen(&self) -> BTreeMap<InstructionId, Seen> {
         self.entries

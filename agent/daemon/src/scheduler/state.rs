@@ -31,10 +31,55 @@ pub struct OpenRun {
     pub slot: Timestamp,
 }
 
+/// The durable side alone.
+#[derive(Debug)]
+pub struct SeenFile(PathBuf);
+
+impl SeenFile {
+    /// The file at `path`.
+    pub const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Whether there is one.
+    pub fn exists(&self) -> bool {
+        self.0.exists()
+    }
+
+    /// What was known, and whether the process that wrote it stopped by itself; a file that is missing or damaged counts as
+    /// empty, with a warning.
+    pub fn load(&self) -> (BTreeMap<InstructionId, Seen>, bool) {
+        let read = |document: Value| read_seen(&Cursor::root(&document));
+        match load(&self.0).map(read) {
+            None => (BTreeMap::new(), false),
+            Some(Ok(seen)) => seen,
+            Some(Err(error)) => {
+                log::warn!("{}: {error}; starting anew", self.0.display());
+                (BTreeMap::new(), false)
+            }
+        }
+    }
+
+    /// Writes it; `clean` at the end of a process that stops by itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn save(&self, seen: &BTreeMap<InstructionId, Seen>, clean: bool) -> io::Result<()> {
+        let entries: Vec<Value> = seen
+            .iter()
+            .map(|(id, seen)| {
+                json!({"id": id, "first": seen.first, "last": seen.last_slot, "done": seen.done})
+            })
+            .collect();
+        let document = json!({"seen": entries, "clean": clean});
+        files::replace(&self.0, document.to_string().as_bytes(), 0o600)
+    }
+}
+
 /// The two files.
 #[derive(Debug)]
 pub struct StateFiles {
-    seen: PathBuf,
+    seen: SeenFile,
     open: PathBuf,
 }
 
@@ -53,23 +98,19 @@ impl StateFiles {
     /// Files in the durable and the volatile directory.
     pub fn new(durable: &Path, volatile: &Path) -> Self {
         Self {
-            seen: durable.join("seen.json"),
+            seen: SeenFile::new(durable.join("seen.json")),
             open: volatile.join("open.json"),
         }
     }
 
     /// Reads both; a file that is missing or damaged counts as empty, with a warning.
     pub fn load(&self) -> Remembered {
-        let mut remembered = Remembered::default();
-        if let Some(document) = load(&self.seen) {
-            match read_seen(&Cursor::root(&document)) {
-                Ok((seen, clean)) => {
-                    remembered.seen = seen;
-                    remembered.current = clean;
-                }
-                Err(error) => log::warn!("{}: {error}; starting anew", self.seen.display()),
-            }
-        }
+        let (seen, clean) = self.seen.load();
+        let mut remembered = Remembered {
+            seen,
+            open: Vec::new(),
+            current: clean,
+        };
         if let Some(document) = load(&self.open) {
             match read_open(&Cursor::root(&document)) {
                 Ok((slots, open)) => {
@@ -89,19 +130,7 @@ impl StateFiles {
 
     /// Writes the durable side; `clean` at the end of a process that stops by itself.
     pub fn save_seen(&self, seen: &BTreeMap<InstructionId, Seen>, clean: bool) -> io::Result<()> {
-        let entries: Vec<Value> = seen
-            .iter()
-            .map(|(id, seen)| {
-                json!({"id": id, "first": seen.first, "last": seen.last_slot, "done": seen.done})
-            })
-            .collect();
-        files::replace(
-            &self.seen,
-            json!({"seen": entries, "clean": clean})
-                .to_string()
-                .as_bytes(),
-            0o600,
-        )
+        self.seen.save(seen, clean)
     }
 
     /// Path of the volatile side.

@@ -40,7 +40,7 @@ impl Backoff {
 }
 
 /// The part `random / 2^32` of `whole`.
-fn share(whole: Duration, random: u32) -> Duration {
+pub fn share(whole: Duration, random: u32) -> Duration {
     let micros = (whole.as_micros() * u128::from(random)) >> 32;
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }

@@ -110,6 +110,7 @@ pub async fn enrol(
     let answer = client(url, tls)?.call(&call).await?;
     let answer = expect_ok("enrol this agent", answer)?;
     let chain = issued_chain(&answer.body, &key)?;
+    store.note_address(url)?;
     store.enrol(&trust, &host, &chain)?;
     Ok(store.load(&rng)?)
 }

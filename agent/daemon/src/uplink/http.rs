@@ -42,10 +42,19 @@ impl Traffic {
         self.bytes.swap(0, Ordering::Relaxed).into()
     }
 
+    /// The same without taking them.
+    pub fn peek(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).into()
+    }
+
     fn add(&self, bytes: usize) {
-        // 32 bits are enough between two readings, and all that a small router's CPU has.
-        self.bytes
-            .fetch_add(u32::try_from(bytes).unwrap_or(u32::MAX), Ordering::Relaxed);
+        // 32 bits are enough between two readings, and all that a small router's CPU has. Where they are not, nobody is to get
+        // away with less than was counted.
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let more = |sum: u32| Some(sum.saturating_add(bytes));
+        let _ = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 }
 
@@ -104,6 +113,19 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// What kind of failure it is, in words that tell nothing of the network it happened in.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "it has no https address",
+            Self::Resolve { .. } => "its name cannot be looked up",
+            Self::Connect { .. } => "no connection",
+            Self::Tls { .. } => "not trusted",
+            Self::Broken { .. } => "the connection broke",
+            Self::Timeout { .. } => "no answer",
+            Self::TooLarge { .. } => "its answer is too large",
+        }
+    }
+
     /// What happened, for people: where trust is the matter, what it means and what to do.
     pub fn explain(&self) -> String {
         match self.refusal() {
@@ -318,10 +340,7 @@ impl Client {
         let tcp = self.dial().await?;
         // Small requests and answers: waiting to fill packets would only delay them.
         let _ = tcp.set_nodelay(true);
-        let counted = Counted {
-            inner: tcp,
-            traffic: self.traffic.clone(),
-        };
+        let counted = Counted::new(tcp, self.traffic.clone());
         let name = ServerName::try_from(self.host.clone())
             .map_err(|_| HttpError::Url(authority.clone()))?;
         let config = self.tls.borrow_and_update().clone();
@@ -372,9 +391,16 @@ impl Client {
 }
 
 /// A stream that counts what passes.
-struct Counted {
+#[derive(Debug)]
+pub(crate) struct Counted {
     inner: TcpStream,
     traffic: Arc<Traffic>,
+}
+
+impl Counted {
+    pub(crate) fn new(inner: TcpStream, traffic: Arc<Traffic>) -> Self {
+        Self { inner, traffic }
+    }
 }
 
 impl AsyncRead for Counted {
@@ -409,5 +435,20 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_that_is_full_does_not_begin_anew() {
+        let traffic = Traffic::default();
+        for _ in 0..3 {
+            traffic.add(2_000_000_000);
+        }
+        assert_eq!(traffic.peek(), u64::from(u32::MAX));
+        assert_eq!((traffic.take(), traffic.peek()), (u64::from(u32::MAX), 0));
     }
 }

@@ -32,6 +32,23 @@ pub struct Calendar {
     seconds: Set,
 }
 
+/// The sets of a [`Calendar`], as numbers from the least each field takes; an empty one stands for all values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CivilTimes {
+    /// 1 to 12.
+    pub months: Vec<u8>,
+    /// 1 to 31.
+    pub days_of_month: Vec<u8>,
+    /// 1 (Monday) to 7.
+    pub days_of_week: Vec<u8>,
+    /// 0 to 23.
+    pub hours: Vec<u8>,
+    /// 0 to 59.
+    pub minutes: Vec<u8>,
+    /// 0 to 59.
+    pub seconds: Vec<u8>,
+}
+
 /// How far a search goes before it says that there is no further slot: 29 February on a given
 /// weekday recurs within 40 years even across a year like 2100.
 const HORIZON_DAYS: i64 = 41 * 366;
@@ -78,6 +95,40 @@ impl Calendar {
             minutes,
             seconds,
         })
+    }
+
+    /// A calendar without bounds and spread, in UTC. Values that a field does not take never match.
+    pub fn of(times: &CivilTimes) -> Self {
+        Self {
+            start: None,
+            end: None,
+            spread_ms: 0,
+            zone: Zone::UTC,
+            offset_minutes: None,
+            months: Set::of(&times.months, 1, 12),
+            days_of_month: Set::of(&times.days_of_month, 1, 31),
+            days_of_week: Set::of(&times.days_of_week, 1, 7),
+            hours: Set::of(&times.hours, 0, 23),
+            minutes: Set::of(&times.minutes, 0, 59),
+            seconds: Set::of(&times.seconds, 0, 59),
+        }
+    }
+
+    /// Its sets, each value written out.
+    pub fn times(&self) -> CivilTimes {
+        CivilTimes {
+            months: self.months.values(),
+            days_of_month: self.days_of_month.values(),
+            days_of_week: self.days_of_week.values(),
+            hours: self.hours.values(),
+            minutes: self.minutes.values(),
+            seconds: self.seconds.values(),
+        }
+    }
+
+    /// Minutes east of UTC, where the zone was given so.
+    pub fn offset_minutes(&self) -> Option<i32> {
+        self.offset_minutes
     }
 
     /// The same civil times read in another zone, such as the system's (RFC 8194).
@@ -235,6 +286,20 @@ struct Set(u64);
 
 impl Set {
     const EMPTY: Self = Self(0);
+
+    fn of(values: &[u8], min: u8, max: u8) -> Self {
+        let fits = |value: &u8| (min..=max).contains(value);
+        if values.is_empty() {
+            Self((min..=max).fold(0, |all, value| all | 1 << value))
+        } else {
+            let values = values.iter().filter(|value| fits(value));
+            Self(values.fold(0, |all, value| all | 1 << value))
+        }
+    }
+
+    fn values(self) -> Vec<u8> {
+        (0..64).filter(|value| self.has(*value)).collect()
+    }
 
     fn read(members: &Members<'_>, name: &str, min: u8, max: u8) -> Result<Self, Refused> {
         let mut bits = 0;

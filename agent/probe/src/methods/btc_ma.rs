@@ -21,7 +21,7 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private name of what it measures.
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_BTC_Active_IP-TCP-Flow__BitsPerSecond_Slices",
+    "https://www.measure-it.net/metrics/Priv_OWBTC_Active_IP-TCP-SustainedBurst__BPS_Mean",
 )];
 
 /// The descriptor of this method.

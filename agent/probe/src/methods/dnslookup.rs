@@ -24,9 +24,32 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private names of what it measures (RFC 8912 §6 has response latency by UDP, with parameters a run need not have).
 const FUNCTIONS: &[Cow<'static, str>] = &[
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-UDP-DNS__Seconds_Raw"),
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-DNS__Seconds_Raw"),
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TLS-DNS__Seconds_Raw"),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-UDP-Periodic__Seconds_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-UDP-Periodic__Logical_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-Periodic__Seconds_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-Periodic__Logical_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-TLS-Periodic__Seconds_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-TLS-Periodic__Logical_Raw",
+    ),
+    #[cfg(feature = "doh")]
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-TLS-HTTP-Periodic__Seconds_Raw",
+    ),
+    #[cfg(feature = "doh")]
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-TLS-HTTP-Periodic__Logical_Raw",
+    ),
 ];
 
 /// The descriptor of this method.

@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::registry::{Descriptor, Method, Run};
 
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_Throughput_Active_HTTP-Download__BitsPerSecond_Mean",
+    "https://www.measure-it.net/metrics/Priv_OWBTC_Active_IP-TCP-HTTP-MultipleParallelStreams__BPS_Mean",
 )];
 
 /// The descriptor of this method.

@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::registry::{Descriptor, Method, Run};
 
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_RTDelay_Active_IP-UnderLoad__Seconds_95Percentile",
+    "https://www.measure-it.net/metrics/Priv_RTDelay_Active_IP-Periodic-StandingQueue__Seconds_95Percentile",
 )];
 
 /// The descriptor of this method.

@@ -22,7 +22,7 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private name of what it measures.
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_Capacity_Active_IP-UDP-Trains__BitsPerSecond_Median",
+    "https://www.measure-it.net/metrics/Priv_OWMBM_Active_IP-UDP-PacketPair__BPS_Median",
 )];
 
 /// The descriptor of this method.

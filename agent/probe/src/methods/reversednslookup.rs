@@ -24,13 +24,30 @@ use crate::registry::{Descriptor, Method, Run};
 
 const FUNCTIONS: &[Cow<'static, str>] = &[
     Cow::Borrowed(
-        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-UDP-DNS-PTR__Seconds_Raw",
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-UDP-Periodic__Seconds_Raw",
     ),
     Cow::Borrowed(
-        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-DNS-PTR__Seconds_Raw",
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-UDP-Periodic__Logical_Raw",
     ),
     Cow::Borrowed(
-        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TLS-DNS-PTR__Seconds_Raw",
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-Periodic__Seconds_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-Periodic__Logical_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-TLS-Periodic__Seconds_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-TLS-Periodic__Logical_Raw",
+    ),
+    #[cfg(feature = "doh")]
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RTDNS_Active_IP-TCP-TLS-HTTP-Periodic__Seconds_Raw",
+    ),
+    #[cfg(feature = "doh")]
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_RLDNS_Active_IP-TCP-TLS-HTTP-Periodic__Logical_Raw",
     ),
 ];
 

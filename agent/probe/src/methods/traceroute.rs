@@ -43,10 +43,33 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private names of what it measures; RFC 8911 has none for paths.
 const FUNCTIONS: &[Cow<'static, str>] = &[
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_Path_Active_IP-UDP-Paris__Hops_Raw"),
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_Path_Active_IP-ICMP-Paris__Hops_Raw"),
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_Path_Active_IP-TCP-Paris__Hops_Raw"),
-    Cow::Borrowed("https://www.measure-it.net/metrics/Priv_Path_Active_IP-Multipath__Graph_Raw"),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-UDP-Traceroute-Paris__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-ICMP-Traceroute-Paris__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-TCP-Traceroute-Paris__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-UDP-Traceroute__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-ICMP-Traceroute__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-TCP-Traceroute__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-UDP-Traceroute-Multipath__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-ICMP-Traceroute-Multipath__Multiple_Raw",
+    ),
+    Cow::Borrowed(
+        "https://www.measure-it.net/metrics/Priv_MPMonitor_Active_IP-TCP-Traceroute-Multipath__Multiple_Raw",
+    ),
 ];
 
 /// The descriptor of this method.

@@ -42,7 +42,7 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private name of what it tells.
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_Devices_Active_UPnP__Other_Raw",
+    "https://www.measure-it.net/metrics/Priv_SPMonitor_Active_UPnP-Discovery__Enumerated_Raw",
 )];
 
 /// The descriptor of this method.

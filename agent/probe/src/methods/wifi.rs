@@ -29,7 +29,7 @@ use crate::registry::{Descriptor, Method, Run};
 
 /// The private name of what it tells.
 const FUNCTIONS: &[Cow<'static, str>] = &[Cow::Borrowed(
-    "https://www.measure-it.net/metrics/Priv_WiFiLink_Passive_nl80211__Other_Raw",
+    "https://www.measure-it.net/metrics/Priv_SPMonitor_Passive_WiFi__Multiple_Raw",
 )];
 /// Longest run: the kernel answers at once or not at all.
 const RUN_LIMIT: Duration = Duration::from_secs(5);

@@ -136,6 +136,11 @@ pub enum Datagram<'a> {
         /// The same.
         body: &'a [u8],
     },
+    /// Initiator: no more echoes will come.
+    EchoEnd {
+        /// The session.
+        tag: Tag,
+    },
 }
 
 /// A train as its sender knows it.
@@ -289,6 +294,9 @@ pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Unreadable> {
             tag: fields.array()?,
             body: fields.0,
         },
+        13 => Datagram::EchoEnd {
+            tag: fields.array()?,
+        },
         _ => return Err(Unreadable::Foreign),
     })
 }
@@ -308,7 +316,8 @@ impl Datagram<'_> {
             | Self::Report { tag, .. }
             | Self::ReportAck { tag, .. }
             | Self::Echo { tag, .. }
-            | Self::EchoReply { tag, .. } => Some(*tag),
+            | Self::EchoReply { tag, .. }
+            | Self::EchoEnd { tag } => Some(*tag),
         }
     }
 
@@ -409,6 +418,7 @@ impl Datagram<'_> {
                 head(12, tag);
                 out.extend_from_slice(body);
             }
+            Self::EchoEnd { tag } => head(13, tag),
         }
     }
 }
@@ -484,6 +494,7 @@ mod tests {
             Datagram::ReportAck { tag, chunk: 1 },
             Datagram::Echo { tag, body: b"x" },
             Datagram::EchoReply { tag, body: b"x" },
+            Datagram::EchoEnd { tag },
         ];
         let mut bytes = Vec::new();
         for datagram in &kinds {

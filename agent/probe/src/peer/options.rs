@@ -33,7 +33,8 @@ pub const TOKEN_OPTION: OptionSpec = OptionSpec::text(
     "token",
     MAX_LEN,
     "the controller's leave for this measurement",
-);
+)
+.secret();
 /// Option `family`.
 pub const FAMILY_OPTION: OptionSpec = OptionSpec::choice(
     "family",

@@ -9,7 +9,7 @@ use glimpse_model::capability::Need;
 use glimpse_model::options::{Kind, OptionSpec, Options};
 use glimpse_model::read::{self, Cursor, Members, Refused};
 
-use crate::registry::FUNCTION_BASE;
+use crate::registry::PLUGIN_BASE;
 use crate::resolve::HOST_LIMIT;
 
 /// The contract that this host keeps.
@@ -106,7 +106,7 @@ impl Description {
             }
         }
         let functions = members.optional("functions").map_or_else(
-            || Ok(vec![format!("{FUNCTION_BASE}Priv_Plugin_{name}")]),
+            || Ok(vec![format!("{PLUGIN_BASE}{name}")]),
             |list| list.array(LIST_LIMIT)?.iter().map(uri).collect(),
         )?;
         let needs = members.optional("needs").map_or(Ok(Vec::new()), |list| {
@@ -220,7 +220,10 @@ fn option(cursor: &Cursor<'_>) -> Result<OptionSpec, Refused> {
         _ => return Err(kind.refuse("must be one of boolean, integer, text, choice")),
     };
     let (own, kind_read) = own;
-    members.only(&[&["name", "type", "help"], own].concat())?;
+    members.only(&[&["name", "type", "help", "secret"], own].concat())?;
+    let secret = members
+        .optional("secret")
+        .map_or(Ok(false), |given| given.boolean())?;
     if name == "host"
         && !matches!(
             kind_read,
@@ -239,6 +242,7 @@ fn option(cursor: &Cursor<'_>) -> Result<OptionSpec, Refused> {
         kind: kind_read,
         help: Cow::Owned(help.to_owned()),
         above_max: None,
+        secret,
     })
 }
 

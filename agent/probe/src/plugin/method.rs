@@ -133,7 +133,10 @@ impl Plugin {
         };
         match process::call(&self.stage, &call).await {
             Err(late @ Failure::Late(_)) => failed(format!("the plug-in {late}"), Ending::Aborted),
-            Err(failure) => failed(format!("the plug-in {failure}"), Ending::Failed),
+            Err(failure) => Outcome {
+                exit: failure.exit(),
+                ..failed(format!("the plug-in {failure}"), Ending::Failed)
+            },
             Ok(printed) => match Report::parse(&printed) {
                 Ok(report) => report.into_outcome(charge),
                 Err(refused) => failed(

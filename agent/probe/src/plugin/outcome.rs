@@ -74,6 +74,7 @@ impl Report {
             probe_result.insert("claimed_received_bytes".to_owned(), claim.received.into());
         }
         Outcome {
+            exit: None,
             ending,
             probe_result,
             error: self.error,

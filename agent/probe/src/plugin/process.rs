@@ -74,6 +74,17 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// The exit status it ended with, or minus the signal that ended it; none where it did not end by itself.
+    pub fn exit(&self) -> Option<i32> {
+        match self {
+            Self::Code { code, .. } => Some(i32::from(*code)),
+            Self::Signal { signal, .. } => Some(-i32::from(*signal)),
+            _ => None,
+        }
+    }
+}
+
 /// Calls a plug-in and gives what it printed. Everything that it has started is gone afterwards; when this is dropped, a
 /// moment later.
 pub(super) async fn call(stage: &Stage, call: &Call<'_>) -> Result<Vec<u8>, Failure> {
@@ -310,6 +321,9 @@ mod tests {
         ] {
             assert_eq!(judged(code).unwrap_err().to_string(), said);
         }
+        let exit = |code: i32| judged(code).unwrap_err().exit();
+        assert_eq!((exit(3), exit(128 + 9)), (Some(3), Some(-9)));
+        assert_eq!(exit(i32::from(shim::LATE)), None);
         let killed = judge(Some(ExitStatus::from_raw(9)), "", time).unwrap_err();
         assert_eq!(killed.to_string(), "was stopped: its keeper was killed");
     }

@@ -3,7 +3,7 @@
 //! A token is looked at in this order: form, whom it is for, its time, its method, and only then its signature, which
 //! costs the most and is looked at so many times a second at most.
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 use std::net::SocketAddr;
 
 use glimpse_model::id::AgentId;
@@ -88,8 +88,8 @@ pub struct Gate {
     paid_ns: u64,
     /// And those for addresses that have proved to be the sender's.
     proved_paid_ns: u64,
-    refused: BTreeMap<Reason, u64>,
-    untold: BTreeMap<Reason, u64>,
+    refused: SortedMap<Reason, u64>,
+    untold: SortedMap<Reason, u64>,
     told_ns: Option<u64>,
 }
 
@@ -103,8 +103,8 @@ impl Gate {
             memory: Memory::default(),
             paid_ns: 0,
             proved_paid_ns: 0,
-            refused: BTreeMap::new(),
-            untold: BTreeMap::new(),
+            refused: SortedMap::new(),
+            untold: SortedMap::new(),
             told_ns: None,
         }
     }
@@ -261,7 +261,7 @@ impl Gate {
     }
 
     /// How many were not answered, by reason.
-    pub fn refused(&self) -> BTreeMap<Reason, u64> {
+    pub fn refused(&self) -> SortedMap<Reason, u64> {
         self.refused.clone()
     }
 }

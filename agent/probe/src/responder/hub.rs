@@ -258,6 +258,8 @@ impl Hub {
                 // What the kernel does not take is lost like a packet on the way.
                 let _ = self.sockets[guest.socket].send_to(&self.out, from);
             }
+            // Lost, it costs the others the place until silence has lasted long enough.
+            (Work::Echo { .. }, Datagram::EchoEnd { .. }) => guest.until_ns = now_ns,
             (Work::Echo { .. } | Work::Asking(..), _) => {}
         }
         guest.meter.show(&guest.tally.read());

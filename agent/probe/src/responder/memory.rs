@@ -4,7 +4,7 @@
 //! Both tables are bounded; when they are full, newcomers are turned away, since forgetting a session would let it be
 //! opened again.
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ struct Opened {
 /// The tokens that were used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    tokens: BTreeMap<MeasureId, Opened>,
+    tokens: SortedMap<MeasureId, Opened>,
     sessions: usize,
 }
 

@@ -160,6 +160,7 @@ async fn open(
             drop(control);
             account.show();
             let outcome = Outcome {
+                exit: None,
                 ending,
                 probe_result: rates::probe_result(session, claims.id, peer, &flows),
                 error,

@@ -73,8 +73,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The text for a scraper; `queued` is what waits for the database's writer.
-    pub fn to_text(&self, queued: usize) -> String {
+    /// The text for a scraper; `queued` is what waits for the database's writer, `connected` agents have called home.
+    pub fn to_text(&self, queued: usize, connected: usize) -> String {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, help: &str, rows: &[(&str, u64)]| {
             // Writing to a string does not fail.
@@ -117,6 +117,12 @@ impl Metrics {
                 "gauge",
                 "Requests for instructions held open.",
                 self.waiting.value(),
+            ),
+            (
+                "glimpse_callhome_connected_agents",
+                "gauge",
+                "Agents that have called home and are connected.",
+                connected as u64,
             ),
             (
                 "glimpse_alto_publications_total",

@@ -49,6 +49,6 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let queued = shared.store.health().await.map_or(0, |store| store.queued);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4");
-    let text = shared.metrics.to_text(queued);
+    let text = shared.metrics.to_text(queued, shared.connections.count());
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

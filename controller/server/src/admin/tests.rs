@@ -53,5 +53,5 @@ async fn metrics_are_in_the_text_format() {
         );
     }
     let families = text.lines().filter(|line| line.starts_with("# TYPE"));
-    assert_eq!(families.count(), 7);
+    assert_eq!(families.count(), 8);
 }

@@ -1,10 +1,14 @@
 //! The admission function as the store calls it, within its transactions.
 
-use super::{Limits, Load, Refused, Tally};
+use super::demand::{self, Demand};
+use super::{Limits, Load, ONE_AGENT, Refused, Tally};
 use glimpse_model::instruction::{Instruction, MAX_INSTRUCTIONS};
 use glimpse_model::read::{self, Cursor};
 use glimpse_model::time::Timestamp;
-use glimpse_store::{Admit, Judge, Standing, StoredInstruction, Withholding};
+use glimpse_model::timing::Timing;
+use glimpse_store::{
+    Admit, AdmitLoads, ForeignLoad, Judge, LoadChange, Standing, StoredInstruction, Withholding,
+};
 use std::collections::HashMap;
 
 /// Reads an instruction as it is stored.
@@ -44,6 +48,7 @@ pub fn additions(new: Vec<Instruction>, limits: Limits, now: Timestamp) -> Admit
                 tally.add(&expected, now);
             }
         }
+        add_loads(&mut tally, standing, now);
         for (instruction, reach) in new.iter().zip(&standing.reach) {
             let load = Load {
                 instruction,
@@ -69,6 +74,7 @@ pub fn newcomers(limits: Limits) -> Judge {
             }
             known.push(instruction);
         }
+        add_loads(&mut tally, standing, now);
         let limits = limits.clone();
         // The tally only grows: what was refused once is refused for every agent after it.
         let mut refused: HashMap<usize, Withholding> = HashMap::new();
@@ -83,6 +89,147 @@ pub fn newcomers(limits: Limits) -> Judge {
             verdict
         })
     })
+}
+
+/// Judges what agents are to send by their own configuration, one change after the other. What a change takes away
+/// makes room; what it leaves as it is is not judged again.
+pub fn loads(limits: Limits, now: Timestamp) -> AdmitLoads {
+    Box::new(move |standing: &Standing, changes: &[LoadChange]| {
+        let mut tally = Tally::default();
+        for (known, lately) in standing.instructions.iter().zip(&standing.told_lately) {
+            if let Ok(instruction) = stored(&known.document) {
+                add(&mut tally, &instruction, known, *lately, now);
+            }
+        }
+        add_loads(&mut tally, standing, now);
+        changes
+            .iter()
+            .map(|change| exchange(&mut tally, change, &limits, now))
+            .collect()
+    })
+}
+
+/// One agent's change, as a whole or not at all. A run that a load has had goes on counting when the load is gone.
+fn exchange(
+    tally: &mut Tally,
+    change: &LoadChange,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<(), Withholding> {
+    let mut next = tally.clone();
+    for (document, given) in &change.gone {
+        let Ok(instruction) = stored(document) else {
+            continue;
+        };
+        next.remove(&of_one(&instruction, *given), now);
+        if let Some((run, since)) = run_of(instruction, *given, now) {
+            next.add(&of_one(&run, since), now);
+        }
+    }
+    let mut new: Vec<&String> = change.new.iter().collect();
+    // What is counted already and begins only now: of what runs once, now is when it runs.
+    for (document, given) in &change.begin {
+        let instruction = stored(document).map_err(|refused| unread(&refused))?;
+        if instruction.timing.fires_once() {
+            next.remove(&of_one(&instruction, *given), now);
+            new.push(document);
+        }
+    }
+    for document in new {
+        let instruction = stored(document).map_err(|refused| unread(&refused))?;
+        next.admit(&of_one(&instruction, now), limits, now)
+            .map_err(|refused| Withholding {
+                target: refused.target().to_string(),
+                reason: refused.to_string(),
+            })?;
+    }
+    *tally = next;
+    Ok(())
+}
+
+fn unread(refused: &read::Refused) -> Withholding {
+    Withholding {
+        target: String::new(),
+        reason: refused.to_string(),
+    }
+}
+
+fn run_of(
+    mut instruction: Instruction,
+    given: Timestamp,
+    at: Timestamp,
+) -> Option<(Instruction, Timestamp)> {
+    let since = demand::ran(&instruction, given, at)?;
+    instruction.timing = Timing::Immediate {};
+    Some((instruction, since))
+}
+
+/// What goes on counting of a load that an agent no longer has, and since when: a run within the last hour.
+pub fn remains(document: &str, given: Timestamp, at: Timestamp) -> Option<(String, Timestamp)> {
+    let (run, since) = run_of(stored(document).ok()?, given, at)?;
+    Some((serde_json::to_string(&run).ok()?, since))
+}
+
+/// Loads of one agent that are looked at though nobody here has let them pass.
+const MOST_FOREIGN: usize = 1000;
+
+/// What counts of loads that an agent has though nobody here has let them pass: no more at one target than one agent's part of its
+/// limit, so that no agent fills it by its word alone.
+pub fn foreign(documents: &[String], limits: &Limits, now: Timestamp) -> Vec<ForeignLoad> {
+    let mut tally = Tally::default();
+    for document in documents.iter().take(MOST_FOREIGN) {
+        if let Ok(instruction) = stored(document) {
+            tally.add(&of_one(&instruction, now), now);
+        }
+    }
+    let most = Demand::new(
+        limits.runs_per_hour * ONE_AGENT,
+        limits.packets_per_second * ONE_AGENT,
+    );
+    let millionths = |rate: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast saturates, and no rate is negative"
+        )]
+        let parts = (rate * 1e6).ceil() as u64;
+        parts.min(1 << 62)
+    };
+    let counted = tally.total.into_iter().map(|(target, demand)| {
+        let demand = demand.within(most);
+        ForeignLoad {
+            target: target.to_string(),
+            runs_per_hour_millionths: millionths(demand.runs_per_hour()),
+            packets_per_second_millionths: millionths(demand.packets_per_second()),
+        }
+    });
+    counted.take(MOST_FOREIGN).collect()
+}
+
+fn of_one(instruction: &Instruction, given: Timestamp) -> Load<'_> {
+    Load {
+        instruction,
+        agents: 1,
+        given,
+        cancelled: None,
+    }
+}
+
+fn add_loads(tally: &mut Tally, standing: &Standing, now: Timestamp) {
+    for foreign in &standing.foreign {
+        tally.add_foreign(foreign);
+    }
+    for standing in &standing.loads {
+        if let Ok(instruction) = stored(&standing.document) {
+            let load = Load {
+                instruction: &instruction,
+                agents: standing.agents,
+                given: standing.given,
+                cancelled: None,
+            };
+            tally.add(&load, now);
+        }
+    }
 }
 
 fn one_more(

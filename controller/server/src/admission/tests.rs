@@ -5,7 +5,7 @@ use glimpse_model::id::InstructionId;
 use glimpse_model::instruction::Instruction;
 use glimpse_model::read::Cursor;
 use glimpse_model::time::SECOND;
-use glimpse_store::{Audience, Standing, StoredInstruction};
+use glimpse_store::{Audience, LoadChange, Standing, StandingLoad, StoredInstruction};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -302,8 +302,8 @@ proptest! {
         for demand in passed.iter().flat_map(|load| load.demands(now()).into_values()) {
             sum.add(demand);
         }
-        prop_assert!(sum.runs_per_hour <= limits.runs_per_hour + 1e-6);
-        prop_assert!(sum.packets_per_second <= limits.packets_per_second + 1e-6);
+        prop_assert!(sum.runs_per_hour() <= limits.runs_per_hour + 1e-6);
+        prop_assert!(sum.packets_per_second() <= limits.packets_per_second + 1e-6);
     }
 
     /// More agents, or more that stands, never turn a refusal into a pass.
@@ -317,4 +317,233 @@ proptest! {
             prop_assert!(many.is_err() && beside.is_err());
         }
     }
+}
+
+fn document(interval_ms: i64) -> String {
+    serde_json::to_string(&periodic(interval_ms)).unwrap()
+}
+
+#[test]
+fn what_agents_send_by_themselves_counts_and_is_exchanged_as_a_whole() {
+    // 10 s: 360 runs an hour and agent; nine agents have it.
+    let standing = Standing {
+        loads: vec![StandingLoad {
+            document: document(10_000),
+            agents: 9,
+            given: now(),
+        }],
+        reach: vec![2],
+        ..Standing::default()
+    };
+    // Beside it there is room for one agent more, not for two, whichever door they come by.
+    assert!(additions(vec![periodic(10_000)], limits(), now())(&standing).is_err());
+    let change = |gone: &[i64], new: &[i64]| LoadChange {
+        gone: gone.iter().map(|ms| (document(*ms), now())).collect(),
+        new: new.iter().map(|ms| document(*ms)).collect(),
+        begin: Vec::new(),
+    };
+    let changes = [
+        // Twice as often: instead of 360 runs 720.
+        change(&[10_000], &[5_000]),
+        // No room is left.
+        change(&[], &[1_000_000]),
+        // Less makes room, for the next one too.
+        change(&[10_000], &[20_000]),
+        change(&[], &[30_000]),
+        change(&[], &[300_000]),
+    ];
+    // What is gone has run once.
+    let and_one = Limits {
+        runs_per_hour: limits().runs_per_hour + 1.0,
+        ..limits()
+    };
+    let verdicts = loads(and_one, now())(&standing, &changes);
+    let passed: Vec<bool> = verdicts.iter().map(Result::is_ok).collect();
+    assert_eq!(passed, [true, false, true, true, true]);
+    let reason = verdicts[1].as_ref().unwrap_err();
+    assert_eq!(reason.target, "198.51.100.1");
+    assert!(reason.reason.contains("runs per hour"), "{}", reason.reason);
+    // A fleet that is over its limit may still be told to do less, and what stays as it is is not judged.
+    let full = Limits {
+        runs_per_hour: 100.0,
+        ..limits()
+    };
+    let verdicts = loads(full, now())(&standing, &[change(&[10_000], &[]), change(&[], &[])]);
+    assert!(verdicts.iter().all(Result::is_ok));
+}
+
+fn once(host: &str) -> Instruction {
+    instruction(
+        &json!({"immediate": {}}),
+        &json!({"host": host, "count": 1}),
+    )
+}
+
+fn text(instruction: &Instruction) -> String {
+    serde_json::to_string(instruction).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    now().plus_micros(seconds * SECOND)
+}
+
+#[test]
+fn a_run_counts_for_its_hour_though_its_load_is_gone() {
+    let run = |instruction: &Instruction, given, gone| {
+        let (document, since) = remains(&text(instruction), given, gone)?;
+        assert_eq!(
+            stored(&document).unwrap().timing,
+            glimpse_model::timing::Timing::Immediate {}
+        );
+        Some(since)
+    };
+    assert_eq!(run(&once("h"), at(0), at(10)), Some(at(0)));
+    assert_eq!(run(&once("h"), at(0), at(3600)), None, "long ago");
+    let oneoff = instruction(
+        &json!({"oneoff": {"time": "2026-01-01T00:10:00Z"}}),
+        &json!({"host": "h"}),
+    );
+    assert_eq!(run(&oneoff, at(0), at(599)), None, "it has not run");
+    assert_eq!(run(&oneoff, at(0), at(700)), Some(at(600)));
+    let daily = periodic(86_400_000);
+    assert_eq!(run(&daily, at(0), at(60)), Some(at(60)), "its first time");
+    assert_eq!(run(&daily, at(0), at(7200)), None, "not before it repeats");
+    assert_eq!(run(&daily, at(0), at(86_400)), Some(at(86_400)));
+    let fixed = instruction(
+        &json!({"periodic": {"interval": 86_400_000, "start": "2026-01-01T01:00:00Z"}}),
+        &json!({"host": "h"}),
+    );
+    assert_eq!(run(&fixed, at(0), at(3599)), None);
+    assert_eq!(run(&fixed, at(0), at(3601)), Some(at(3601)));
+    assert_eq!(
+        run(&fixed, at(0), at(9000)),
+        None,
+        "the next one is tomorrow"
+    );
+}
+
+#[test]
+fn what_ran_is_not_made_room_of() {
+    let mut limits = limits();
+    limits.runs_per_hour = 2.0;
+    let given = text(&once("h.example"));
+    let standing = Standing {
+        loads: vec![StandingLoad {
+            document: given.clone(),
+            agents: 2,
+            given: at(0),
+        }],
+        ..Standing::default()
+    };
+    let change = LoadChange {
+        gone: vec![(given.clone(), at(0))],
+        new: vec![given.clone()],
+        ..LoadChange::default()
+    };
+    let refused = loads(limits.clone(), at(60))(&standing, std::slice::from_ref(&change)).remove(0);
+    assert_eq!(refused.unwrap_err().target, "h.example");
+    assert!(loads(limits.clone(), at(3600))(&standing, &[change])[0].is_ok());
+    // What was let pass long before the agent gets it runs then.
+    let begin = LoadChange {
+        begin: vec![(given, at(0))],
+        ..LoadChange::default()
+    };
+    let full = Standing {
+        loads: vec![StandingLoad {
+            document: text(&once("h.example")),
+            agents: 2,
+            given: at(7000),
+        }],
+        ..Standing::default()
+    };
+    assert!(loads(limits.clone(), at(7200))(&full, std::slice::from_ref(&begin))[0].is_err());
+    assert!(loads(limits, at(7200))(&standing, &[begin])[0].is_ok());
+}
+
+#[test]
+fn an_agent_s_word_counts_for_its_part_of_the_limit_and_no_more() {
+    let much = instruction(
+        &json!({"periodic": {"interval": 1}}),
+        &json!({"host": "anchor.example", "count": 9_223_372_036_854_775_807_u64, "interval": 0}),
+    );
+    let documents = vec![text(&much); 2000];
+    let counted = foreign(&documents, &limits(), now());
+    let [load] = &counted[..] else {
+        panic!("{counted:?}")
+    };
+    assert_eq!(
+        (
+            load.target.as_str(),
+            load.runs_per_hour_millionths,
+            load.packets_per_second_millionths
+        ),
+        ("anchor.example", 36_000_000, 1_000_000)
+    );
+    // An agent that says so leaves room for the others: 3600 runs an hour are the limit.
+    let standing = Standing {
+        foreign: counted,
+        reach: vec![9],
+        ..Standing::default()
+    };
+    let every_10_s = instruction(
+        &json!({"periodic": {"interval": 10_000, "randomSpread": 600_000}}),
+        &json!({"host": "anchor.example"}),
+    );
+    let verdict = |reach: u64| {
+        let standing = Standing {
+            reach: vec![reach],
+            ..standing.clone()
+        };
+        additions(vec![every_10_s.clone()], limits(), now())(&standing).is_ok()
+    };
+    assert!(verdict(9) && !verdict(10));
+}
+
+#[test]
+fn nothing_is_lost_beside_what_is_taken_away() {
+    let huge = instruction(
+        &json!({"periodic": {"interval": 1}}),
+        &json!({"host": "h.example", "count": 10_000, "interval": 1}),
+    );
+    let little = instruction(
+        &json!({"periodic": {"interval": 3_600_000}}),
+        &json!({"host": "h.example"}),
+    );
+    let mut tally = Tally::default();
+    tally.add(&load(&little, 1), now());
+    let before = tally.clone();
+    tally.add(&load(&huge, u64::from(u32::MAX)), now());
+    for _ in 0..3 {
+        tally.add(&load(&huge, 1), now());
+        tally.remove(&load(&huge, 1), now());
+    }
+    tally.remove(&load(&huge, u64::from(u32::MAX)), now());
+    assert_eq!(tally, before);
+}
+
+#[test]
+fn all_targets_of_a_task_are_judged() {
+    let lookup = instruction(
+        &json!({"immediate": {}}),
+        &json!({"host": "random.example", "dns_server": "192.0.2.9"}),
+    );
+    let mut task = lookup.clone();
+    task.tasks[0].method = "dnslookup".to_owned();
+    // 192.0.2.0/24 wants nothing.
+    assert!(matches!(
+        admit(&[], &load(&task, 1), &limits(), now()),
+        Err(Refused::OptedOut { target }) if target == Target::of("192.0.2.9")
+    ));
+}
+
+#[test]
+fn operators_of_some_agents_leave_room_to_those_of_all() {
+    let new = periodic(10_000);
+    let confined = limits().confined();
+    assert_eq!(admit(&[], &load(&new, 5), &confined, now()), Ok(()));
+    assert!(admit(&[], &load(&new, 6), &confined, now()).is_err());
+    assert_eq!(
+        admit(&[load(&new, 5)], &load(&new, 5), &limits(), now()),
+        Ok(())
+    );
 }

@@ -95,6 +95,7 @@ async fn revocations_follow_the_database() {
         not_before: 0,
         not_after: i64::MAX,
         sha256: [0; 32],
+        key: Box::default(),
     };
     let seen = tokio::time::timeout(Duration::from_secs(5), revocations.revoked(&certificate));
     assert!(seen.await.is_ok());

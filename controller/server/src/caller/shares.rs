@@ -1,25 +1,32 @@
-//! What one agent may hold of the controller at once.
+//! What one agent, or one operator, may hold of the controller at once.
 
 use glimpse_model::id::AgentId;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many requests of one kind each agent has open.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Shares(Arc<Mutex<HashMap<AgentId, usize>>>);
+/// How many requests of one kind each caller has open.
+#[derive(Debug, Clone)]
+pub(crate) struct Shares<K = AgentId>(Arc<Mutex<HashMap<K, usize>>>);
 
 /// Counts one request for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Share {
-    shares: Shares,
-    agent: AgentId,
+pub(crate) struct Share<K: Eq + Hash = AgentId> {
+    shares: Shares<K>,
+    caller: K,
 }
 
-impl Shares {
-    /// One more request of `agent`; `None` when it has `most` open already.
-    pub(crate) fn enter(&self, agent: &AgentId, most: usize) -> Option<Share> {
+impl<K> Default for Shares<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash + Clone> Shares<K> {
+    /// One more request of `caller`; `None` when it has `most` open already.
+    pub(crate) fn enter(&self, caller: &K, most: usize) -> Option<Share<K>> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(agent.clone()).or_insert(0);
+        let count = open.entry(caller.clone()).or_insert(0);
         if *count >= most {
             return None;
         }
@@ -27,19 +34,19 @@ impl Shares {
         drop(open);
         Some(Share {
             shares: self.clone(),
-            agent: agent.clone(),
+            caller: caller.clone(),
         })
     }
 }
 
-impl Drop for Share {
+impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let shares = &self.shares.0;
         let mut open = shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.agent) {
+        if let Some(count) = open.get_mut(&self.caller) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.agent);
+                open.remove(&self.caller);
             }
         }
     }

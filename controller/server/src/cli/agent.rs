@@ -1,4 +1,4 @@
-//! `agent invite|list|show|revoke`.
+//! `agent invite|list|show|revoke|forget`.
 
 use super::output::{Output, ago, ahead};
 use super::{CliError, Place, open};
@@ -25,6 +25,8 @@ pub(super) enum Command {
     Show(Show),
     /// Shut an agent out, at once and for good.
     Revoke(Show),
+    /// Shut an agent out and delete all it sent, for a household that asks for it in another way than by its agent.
+    Forget(Show),
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +69,7 @@ impl Command {
             Self::List(list) => list.run(output).await,
             Self::Show(show) => show.run(output).await,
             Self::Revoke(show) => show.revoke(output).await,
+            Self::Forget(show) => show.forget(output).await,
         }
     }
 }
@@ -186,6 +189,7 @@ struct Row<'a> {
     certificate_serial: &'a str,
     certificate_not_after: Timestamp,
     revoked: Option<Timestamp>,
+    forgotten: Option<Timestamp>,
 }
 
 impl<'a> From<&'a Agent> for Row<'a> {
@@ -199,12 +203,14 @@ impl<'a> From<&'a Agent> for Row<'a> {
             certificate_serial: &agent.certificate.serial,
             certificate_not_after: agent.certificate.not_after,
             revoked: agent.revoked,
+            forgotten: agent.forgotten,
         }
     }
 }
 
 fn state(agent: &Agent, now: Timestamp) -> String {
     match agent.revoked {
+        Some(_) if agent.forgotten.is_some() => "forgotten".to_owned(),
         Some(_) => "revoked".to_owned(),
         None => match ahead(agent.certificate.not_after, now).as_str() {
             "expired" => "certificate expired".to_owned(),
@@ -346,6 +352,30 @@ impl Show {
         writeln!(
             output.out,
             "Agent {id} is shut out; its results stay. A running server cuts it off within a second."
+        )?;
+        Ok(())
+    }
+
+    async fn forget(self, output: &mut Output<'_>) -> Result<(), CliError> {
+        let id = agent_id(&self.id)?;
+        let store = open(&self.place.load()?).await?;
+        found(store.agent(&id).await?, &id)?;
+        let wish = "by the operator".to_owned();
+        store.forget(id.clone(), wish, clock::now()).await?;
+        let mut rows = 0;
+        loop {
+            match store.delete_forgotten().await? {
+                0 => break,
+                some => rows += some,
+            }
+        }
+        store.close().await?;
+        if output.json {
+            return Ok(output.json(&serde_json::json!({"agent": id, "deleted": rows}))?);
+        }
+        writeln!(
+            output.out,
+            "Agent {id} is shut out and forgotten; {rows} results and reports are deleted."
         )?;
         Ok(())
     }

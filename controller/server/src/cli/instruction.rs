@@ -248,9 +248,13 @@ fn row(known: &StoredInstruction, now: Timestamp) -> Vec<String> {
             let tasks: Vec<String> = instruction
                 .tasks
                 .iter()
-                .map(|task| match Target::of_task(task) {
-                    Some(target) => format!("{} {target}", task.method),
-                    None => task.method.clone(),
+                .map(|task| {
+                    let mut words = task.method.clone();
+                    for target in Target::all(task) {
+                        words.push(' ');
+                        words.push_str(&target.to_string());
+                    }
+                    words
                 })
                 .collect();
             (tasks.join(", "), timing_word(&instruction))

@@ -20,6 +20,10 @@ struct Ready {
     agent: SocketAddr,
     alto: SocketAddr,
     admin: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restconf: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callhome: Option<SocketAddr>,
 }
 
 impl Serve {
@@ -33,6 +37,8 @@ impl Serve {
             agent: running.agent,
             alto: running.alto,
             admin: running.admin,
+            restconf: running.restconf,
+            callhome: running.callhome,
         };
         if output.json {
             output.json(&ready)?;
@@ -42,6 +48,12 @@ impl Serve {
                 "Agents  https://{}\nALTO    https://{}/\nHealth  http://{}/health",
                 ready.agent, ready.alto, ready.admin
             )?;
+            if let Some(restconf) = ready.restconf {
+                writeln!(output.out, "RESTCONF https://{restconf}/restconf")?;
+            }
+            if let Some(callhome) = ready.callhome {
+                writeln!(output.out, "Call home {callhome}")?;
+            }
         }
         output.out.flush()?;
         tokio::select! {

@@ -33,6 +33,7 @@ fn nobody() -> Peer {
     Peer {
         addr: ([127, 0, 0, 1], 1).into(),
         agent: None,
+        pinned: None,
     }
 }
 

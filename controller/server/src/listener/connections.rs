@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
+use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -62,7 +63,11 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer { addr, agent: None };
+        let peer = Peer {
+            addr,
+            agent: None,
+            pinned: None,
+        };
         self.serve(stream, peer, Protocol::Http1).await;
     }
 
@@ -88,8 +93,14 @@ impl Connections {
             },
         };
         let session = stream.get_ref().1;
-        let agent = match session.peer_certificates().and_then(<[_]>::first) {
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        // What is pinned is never taken for an agent's, whatever it says of itself.
+        let pinned = shown
+            .map(|certificate| <[u8; 32]>::from(Sha256::digest(certificate)))
+            .filter(|digest| self.gate.pins.contains(digest));
+        let agent = match shown {
             None => None,
+            Some(_) if pinned.is_some() => None,
             Some(certificate) => match AgentCertificate::parse(certificate) {
                 Ok(certificate) => Some(Arc::new(certificate)),
                 // A configuration that verifies something other than agents was handed in.
@@ -103,7 +114,12 @@ impl Connections {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        self.serve(stream, Peer { addr, agent }, protocol).await;
+        let peer = Peer {
+            addr,
+            agent,
+            pinned,
+        };
+        self.serve(stream, peer, protocol).await;
     }
 
     async fn stopped(&self) {
@@ -115,7 +131,7 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Peer { addr, agent } = peer.clone();
+        let Peer { addr, agent, .. } = peer.clone();
         let asked = AtomicBool::new(false);
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
@@ -183,7 +199,10 @@ impl Connections {
         mut request: Request<Incoming>,
         peer: Peer,
     ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
-        let refusal = peer.agent.as_ref().and_then(|agent| self.refusal(agent));
+        let refusal = peer
+            .agent
+            .as_ref()
+            .and_then(|agent| self.gate.refusal(agent));
         request.extensions_mut().insert(peer);
         let app = self.app.clone();
         async move {
@@ -191,16 +210,6 @@ impl Connections {
                 Some(title) => Ok(refused(title)),
                 None => app.oneshot(request.map(Body::new)).await,
             }
-        }
-    }
-
-    fn refusal(&self, certificate: &AgentCertificate) -> Option<&'static str> {
-        if self.gate.revocations.contains(certificate) {
-            Some("certificate revoked")
-        } else if !certificate.is_valid_at((self.gate.now)()) {
-            Some("certificate expired")
-        } else {
-            None
         }
     }
 }

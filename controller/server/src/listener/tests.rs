@@ -83,6 +83,7 @@ impl World {
         Gate {
             revocations: self.revocations.clone(),
             now: Arc::new(move || now.load(Ordering::Relaxed)),
+            pins: Pins::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Making a new PKI.
 
 use super::files::{self, Pki, ServerIdentity};
-use super::issue::{Authority, Serial, Window, authority_params};
+use super::issue::{Authority, Serial, USAGES, Window, authority_params};
 use super::peers::{PEERS_KEY, PeerKey};
 use super::{AGENTS_UNIT, CONTROLLERS_UNIT, PkiError};
-use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair};
 use std::path::Path;
 
 /// Who the certificates speak for.
@@ -74,12 +74,12 @@ pub fn create(
     let root_key_pem = root_key.serialize_pem();
     let root_issuer = Issuer::new(root_params, root_key);
 
-    let mut intermediate = |unit, usage| -> Result<_, PkiError> {
+    let mut intermediate = |unit| -> Result<_, PkiError> {
         let key = KeyPair::generate()?;
         let window = window(lifetimes.intermediate_s.min(lifetimes.root_s));
         let mut params = authority_params(&names.organisation, unit, window);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = USAGES.to_vec();
         params.serial_number = Some(serial()?.into());
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &root_issuer)?;
@@ -87,9 +87,8 @@ pub fn create(
         let authority = Authority::new(unit, certificate.der().clone(), key)?;
         Ok((authority, pems))
     };
-    let (controllers, controllers_pem) =
-        intermediate(CONTROLLERS_UNIT, ExtendedKeyUsagePurpose::ServerAuth)?;
-    let (agents, agents_pem) = intermediate(AGENTS_UNIT, ExtendedKeyUsagePurpose::ClientAuth)?;
+    let (controllers, controllers_pem) = intermediate(CONTROLLERS_UNIT)?;
+    let (agents, agents_pem) = intermediate(AGENTS_UNIT)?;
 
     let pki = Pki {
         root: root.der().clone(),

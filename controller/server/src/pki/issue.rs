@@ -128,13 +128,16 @@ pub(super) fn authority_params(
     params
 }
 
+/// What certificates of both sides are for: agents are clients of the JSON door and servers of RESTCONF, also on the connections
+/// that they make themselves (RFC 8071 §3), and controllers the other way round. Clients and servers that look at the extended
+/// key usage, as most do, would refuse them otherwise.
+pub(super) const USAGES: [ExtendedKeyUsagePurpose; 2] = [
+    ExtendedKeyUsagePurpose::ServerAuth,
+    ExtendedKeyUsagePurpose::ClientAuth,
+];
+
 /// What server and agent certificates have in common.
-fn end_entity_params(
-    common_name: &str,
-    usage: ExtendedKeyUsagePurpose,
-    serial: Serial,
-    window: Window,
-) -> CertificateParams {
+fn end_entity_params(common_name: &str, serial: Serial, window: Window) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
@@ -142,7 +145,7 @@ fn end_entity_params(
         .push(DnType::CommonName, common_name);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![usage];
+    params.extended_key_usages = USAGES.to_vec();
     params.serial_number = Some(serial.into());
     params.use_authority_key_identifier_extension = true;
     window.put_into(&mut params);
@@ -151,7 +154,7 @@ fn end_entity_params(
 
 impl Pki {
     /// Issues a certificate to `agent` for the public key of `request`, and for nothing else of it: common name and
-    /// URI are the agent's id, the only use is client authentication, it is no authority. `now` in seconds since
+    /// URI are the agent's id, it may be client and server, it is no authority. `now` in seconds since
     /// 1970 UTC. The life is [`Lifetimes::agent_s`], or what is left of the intermediate's.
     ///
     /// # Errors
@@ -165,8 +168,7 @@ impl Pki {
         lifetimes: &Lifetimes,
     ) -> Result<Issued, PkiError> {
         let window = self.agents.window(now, lifetimes.agent_s, lifetimes)?;
-        let usage = ExtendedKeyUsagePurpose::ClientAuth;
-        let mut params = end_entity_params(agent.as_str(), usage, serial, window);
+        let mut params = end_entity_params(agent.as_str(), serial, window);
         params.subject_alt_names = vec![SanType::URI(format!("{AGENT_URN}{agent}").try_into()?)];
         let certificate = params.signed_by(request.public_key(), &self.agents.issuer)?;
         Ok(Issued {
@@ -197,8 +199,7 @@ impl Pki {
         let window = self
             .controllers
             .window(now, lifetimes.server_s, lifetimes)?;
-        let usage = ExtendedKeyUsagePurpose::ServerAuth;
-        let mut params = end_entity_params("GLIMPSE controller", usage, serial, window);
+        let mut params = end_entity_params("GLIMPSE controller", serial, window);
         params.subject_alt_names = alternatives;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.controllers.issuer)?;

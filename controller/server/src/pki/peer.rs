@@ -20,6 +20,8 @@ pub struct AgentCertificate {
     pub not_after: i64,
     /// SHA-256 over the DER form.
     pub sha256: [u8; 32],
+    /// The public key: of a P-256 key, the uncompressed point.
+    pub key: Box<[u8]>,
 }
 
 impl AgentCertificate {
@@ -57,6 +59,7 @@ impl AgentCertificate {
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
             sha256: Sha256::digest(der).into(),
+            key: parsed.public_key().subject_public_key.data.as_ref().into(),
         })
     }
 

@@ -15,6 +15,12 @@ pub enum RepositoryError {
     /// Too many batches are being worked on.
     #[error("too many uploads at once")]
     Crowded,
+    /// The agent has sent what it may in a day.
+    #[error("as much was sent as may be in a day")]
+    Spent {
+        /// When it may send more, in seconds.
+        after_s: u32,
+    },
     /// The database.
     #[error("{0}")]
     Store(#[from] glimpse_store::Error),

@@ -24,19 +24,22 @@ async fn results(
     body: Body,
 ) -> Result<Json<Receipt>, Problem> {
     let limits = shared.config.uploads;
+    service::allow(&shared, &agent)?;
     let place = service::place(&shared, &agent).await?;
     let (coding, bytes) = body::receive(&headers, body, limits.body_bytes).await?;
     // The place goes along: this work goes on when the agent has hung up, and its memory is taken until it ends.
     let parsed = tokio::task::spawn_blocking(move || {
         let bytes = body::inflate(coding, bytes, limits.inflated_bytes)?;
-        Ok::<_, Problem>((place, service::parse(&bytes)?))
+        let length = bytes.len();
+        Ok::<_, Problem>((place, length, service::parse(&bytes)?))
     });
-    let (_place, batch) = parsed.await.map_err(|error| {
+    let (_place, length, batch) = parsed.await.map_err(|error| {
         tracing::error!(agent = %agent, error = %error, "reading a batch failed");
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the batch cannot be read",
         )
     })??;
+    shared.allowances.spend(&agent, length, shared.now());
     Ok(Json(service::ingest(&shared, agent, batch).await?))
 }

@@ -80,6 +80,12 @@ pub(crate) async fn place(shared: &Shared, agent: &AgentId) -> Result<Place, Rep
     }
 }
 
+/// Whether an agent may send another document today.
+pub(crate) fn allow(shared: &Shared, agent: &AgentId) -> Result<(), RepositoryError> {
+    let allowed = shared.allowances.ask(agent, shared.now());
+    allowed.map_err(|after_s| RepositoryError::Spent { after_s })
+}
+
 /// Stores what can be stored; the receipt names what is durable.
 pub(super) async fn ingest(
     shared: &Shared,
@@ -157,7 +163,7 @@ fn result(record: Record, document: String, aim: Aim, received: Timestamp) -> Ne
 }
 
 /// Whether a start by the agent's clock cannot be right, or cannot be told from one that is not.
-pub(super) fn is_suspect(start: Timestamp, received: Timestamp) -> bool {
+pub(crate) fn is_suspect(start: Timestamp, received: Timestamp) -> bool {
     let age_us = received.since(start);
     !(-AHEAD_US..=BEHIND_US).contains(&age_us)
 }

@@ -79,7 +79,7 @@ async fn a_bad_record_does_not_cost_the_others() {
         ]
     );
     assert_eq!(stored(&fixture).await.len(), 2);
-    let metrics = fixture.shared.metrics.to_text(0);
+    let metrics = fixture.shared.metrics.to_text(0, 0);
     assert!(metrics.contains("records_total{status=\"stored\"} 2"));
     assert!(metrics.contains("records_total{status=\"rejected\"} 4"));
 }

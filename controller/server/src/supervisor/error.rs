@@ -17,6 +17,9 @@ pub enum SupervisorError {
     /// The agent has asked too often and waits for the answers.
     #[error("too many requests for instructions are open already")]
     Crowded,
+    /// The wish to be forgotten is not the agent's own, or not of now.
+    #[error("{0}")]
+    Wish(&'static str),
     /// The database.
     #[error("{0}")]
     Store(#[from] glimpse_store::Error),

@@ -1,18 +1,20 @@
-//! `/agent/v2`: configuration, instructions, capabilities.
+//! `/agent/v2`: configuration, instructions, capabilities, and the wish to be forgotten.
 
 use super::service;
 use crate::app::Shared;
 use crate::body;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::listener::Peer;
 use crate::repository;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
+use glimpse_model::forget;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/agent/v2/configuration", get(configuration))
         .route("/agent/v2/instructions", get(instructions))
         .route("/agent/v2/capabilities", put(capabilities))
+        .route("/agent/v2/forget", post(forget))
 }
 
 async fn configuration(
@@ -74,5 +77,19 @@ async fn capabilities(
     let (coding, bytes) = body::receive(&headers, body, MAX_CAPABILITIES_BYTES).await?;
     let bytes = body::inflate(coding, bytes, MAX_CAPABILITIES_BYTES)?;
     service::announce(&shared, agent, &bytes).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn forget(
+    State(shared): State<Arc<Shared>>,
+    Caller(agent): Caller,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let (coding, bytes) = body::receive(&headers, body, forget::MAX_LEN).await?;
+    let bytes = body::inflate(coding, bytes, forget::MAX_LEN)?;
+    let key = peer.agent.as_ref().map_or(&[][..], |known| &known.key);
+    service::forget(&shared, agent, key, &bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,11 +4,13 @@ use super::SupervisorError;
 use crate::app::Shared;
 use crate::document::Document;
 use glimpse_model::SCHEMA;
+use glimpse_model::forget::Forget;
 use glimpse_model::id::AgentId;
 use glimpse_model::read::{self, Cursor, Refused};
 use glimpse_model::time::{SECOND, Timestamp};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How exactly it is noted when an agent was last heard of.
@@ -16,8 +18,16 @@ const SEEN_STEP_US: i64 = 60 * SECOND;
 /// Requests for instructions that one agent may have open: the one it waits for, and those that its line has
 /// swallowed, until they end.
 const POLLS_OF_ONE_AGENT: usize = 8;
+/// How often it is looked for what another server of this database was told to forget.
+const LOOK: Duration = Duration::from_mins(10);
 /// Most methods in an announcement.
 const MAX_METHODS: usize = 100;
+
+/// How old a wish to be forgotten may be: an agent that cannot reach us keeps trying for as long, and an old wish is not
+/// to be shown again.
+const WISH_AGE_US: i64 = 90 * 86_400 * SECOND;
+/// How far an agent's clock may be ahead.
+const WISH_AHEAD_US: i64 = 86_400 * SECOND;
 
 /// When each agent was last noted, so that not every request is a write.
 #[derive(Debug, Default)]
@@ -129,4 +139,63 @@ pub(super) async fn announce(
         .announce(agent, value.to_string(), shared.now())
         .await?;
     Ok(())
+}
+
+/// Forgets an agent at its household's wish, which its `key` has signed: at once for everybody who asks for it, and its
+/// results in pieces after that.
+pub(super) async fn forget(
+    shared: &Shared,
+    agent: AgentId,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<(), SupervisorError> {
+    let wish = Forget::parse(bytes)?;
+    if wish.agent != agent {
+        return Err(SupervisorError::Wish("the wish is another agent's"));
+    }
+    let age = shared.now().since(wish.time);
+    if !(-WISH_AHEAD_US..=WISH_AGE_US).contains(&age) {
+        return Err(SupervisorError::Wish(
+            "the wish is too old, or the agent's clock is wrong",
+        ));
+    }
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key)
+        .verify(&Forget::signed(&wish.agent, wish.time), &wish.signature)
+        .map_err(|_| SupervisorError::Wish("the signature is not the agent's"))?;
+    let document = wish.to_json().to_string();
+    shared
+        .store
+        .forget(agent.clone(), document, shared.now())
+        .await?;
+    tracing::info!(agent = agent.as_str(), "forgotten at its household's wish");
+    shared.forgotten.notify_one();
+    Ok(())
+}
+
+/// Deletes what forgotten agents had sent, whenever one is forgotten, and what a stopped server left; for ever.
+pub(crate) async fn delete_forgotten(shared: Arc<Shared>) {
+    loop {
+        let deleted = delete_all_forgotten(&shared).await;
+        match deleted {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "what forgotten agents had sent is deleted"),
+            Err(error) => tracing::warn!(%error, "cannot delete what forgotten agents had sent"),
+        }
+        let look = tokio::time::sleep(LOOK);
+        tokio::select! {
+            () = look => {}
+            () = shared.forgotten.notified() => {}
+        }
+    }
+}
+
+/// Deletes what forgotten agents had sent, in pieces: others want to write meanwhile.
+pub(super) async fn delete_all_forgotten(shared: &Shared) -> Result<u64, glimpse_store::Error> {
+    let mut all = 0;
+    loop {
+        match shared.store.delete_forgotten().await? {
+            0 => return Ok(all),
+            some => all += some,
+        }
+    }
 }

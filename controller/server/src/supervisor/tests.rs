@@ -228,3 +228,76 @@ async fn other_paths_and_methods_are_problems_too() {
     fixture.get("a-1", "/agent/v3/results").await.problem(404);
     fixture.get("a-1", "/agent/v2/results").await.problem(405);
 }
+
+#[tokio::test]
+async fn an_agent_is_forgotten_at_its_own_word_alone() {
+    use glimpse_model::forget::Forget;
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+    let random = ring::rand::SystemRandom::new();
+    let fixture = fresh().await;
+    let key = || {
+        let scheme = &ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(scheme, &random).unwrap();
+        EcdsaKeyPair::from_pkcs8(scheme, pkcs8.as_ref(), &random).unwrap()
+    };
+    let (own, foreign) = (key(), key());
+    let wish = |agent: &str, seconds: i64, signer: &EcdsaKeyPair| {
+        let agent = AgentId::new(agent).unwrap();
+        let time = start().plus_micros(seconds * 1_000_000);
+        let signature = signer
+            .sign(&random, &Forget::signed(&agent, time))
+            .unwrap()
+            .as_ref()
+            .to_vec();
+        Forget {
+            agent,
+            time,
+            signature,
+        }
+        .to_json()
+        .to_string()
+    };
+    let send = async |agent: &str, document: String| {
+        let request = Request::post("/agent/v2/forget").body(Body::from(document));
+        let mut request = by(agent, request.unwrap());
+        let peer = request.extensions_mut().get_mut::<crate::listener::Peer>();
+        let certificate = peer.unwrap().agent.as_mut().unwrap();
+        std::sync::Arc::get_mut(certificate).unwrap().key = own.public_key().as_ref().into();
+        fixture.send(request).await
+    };
+    for (document, status, said) in [
+        ("{}".to_owned(), 400, "schema: is missing"),
+        (wish("a-2", 0, &own), 403, "the wish is another agent's"),
+        (
+            wish("a-1", 0, &foreign),
+            403,
+            "the signature is not the agent's",
+        ),
+        (
+            wish("a-1", -91 * 86_400, &own),
+            403,
+            "the wish is too old, or the agent's clock is wrong",
+        ),
+        (
+            wish("a-1", 2 * 86_400, &own),
+            403,
+            "the wish is too old, or the agent's clock is wrong",
+        ),
+    ] {
+        assert_eq!(send("a-1", document).await.problem(status), said);
+    }
+    let id = AgentId::new("a-1").unwrap();
+    let known = async || fixture.shared.store.agent(&id).await.unwrap().unwrap();
+    assert_eq!(known().await.forgotten, None);
+
+    assert_eq!(send("a-1", wish("a-1", -60, &own)).await.status, 204);
+    assert_eq!(known().await.forgotten, Some(start()));
+    assert_eq!(
+        send("a-1", wish("a-1", -60, &own)).await.problem(403),
+        "the agent was revoked"
+    );
+    assert_eq!(
+        fixture.get("a-2", "/agent/v2/configuration").await.status,
+        200
+    );
+}

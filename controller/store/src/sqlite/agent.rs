@@ -29,6 +29,7 @@ fn read(row: &SqliteRow) -> Result<Agent, Error> {
             not_after: Timestamp::from_micros(row.try_get("not_after_us")?),
         },
         revoked: time("revoked_us")?,
+        forgotten: time("forgotten_us")?,
     })
 }
 
@@ -130,4 +131,39 @@ pub(super) async fn capabilities(
         ))
     })
     .transpose()
+}
+
+pub(super) async fn announcements(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<(AgentId, String)>, Error> {
+    let rows = sqlx::query("SELECT agent, document FROM capabilities ORDER BY agent")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let agent = AgentId::new(row.try_get(0)?);
+            let agent = agent.map_err(|reason| Error::row("agent", &reason))?;
+            Ok((agent, row.try_get(1)?))
+        })
+        .collect()
+}
+
+pub(super) async fn label(
+    connection: &mut SqliteConnection,
+    labels: &[(AgentId, Labels)],
+) -> Result<bool, Error> {
+    // Asked first: of a refusal nothing may stay.
+    for (id, _) in labels {
+        if by_id(connection, id).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    for (id, labels) in labels {
+        sqlx::query("UPDATE agents SET labels = $2 WHERE id = $1")
+            .bind(id.as_str())
+            .bind(labels_to_text(labels)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(true)
 }

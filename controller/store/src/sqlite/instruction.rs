@@ -1,6 +1,6 @@
 //! Instructions and whom they are for.
 
-use super::{changes, withheld};
+use super::{changes, load, withheld};
 use crate::{Addition, Admit, Audience, Error, Judge, NewInstruction, Standing, StoredInstruction};
 use glimpse_model::id::{AgentId, InstructionId};
 use glimpse_model::time::Timestamp;
@@ -256,6 +256,8 @@ pub(super) async fn standing(
     Ok(Standing {
         instructions,
         told_lately,
+        loads: load::standing(connection, since_us).await?,
+        foreign: load::foreign(connection).await?,
         ..Standing::default()
     })
 }

@@ -1,10 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
+use super::open::migrations;
 use super::*;
 use crate::suite::{self, agent_id, enrol, newcomers, now, result};
-use crate::{Audience, NewInstruction};
-use sqlx::Connection;
+use crate::{Audience, Error, NewInstruction};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use std::sync::Arc;
+use std::time::Duration;
 
 async fn fresh(directory: &tempfile::TempDir, options: &Options) -> Sqlite {
     let path = directory.path().join("glimpse.db");

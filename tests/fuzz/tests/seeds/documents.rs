@@ -2,6 +2,7 @@
 
 use crate::Seed;
 use glimpse_agent::local::history::{Rollups, Sample};
+use glimpse_agent::local::series::Figure;
 use glimpse_agent::spool::codec::{self, SEGMENT_HEADER};
 use glimpse_fuzz::household::SEGMENT;
 use glimpse_fuzz::pieces;
@@ -81,11 +82,11 @@ fn history() -> Vec<u8> {
     let hour_us = 3_600_000_000;
     for hour in 0..3 {
         let sample = Sample {
-            method: "ping",
+            figure: Figure::Delay,
             target: "192.0.2.1",
             sent: 4,
             received: 3,
-            rtts_us: &[14_100, 14_300, 13_900],
+            values: &[14_100, 14_300, 13_900],
         };
         assert!(rollups.add(500_000 * hour_us + hour * hour_us, &sample));
     }

@@ -191,6 +191,7 @@ fn datagrams(token: &str) -> Vec<Seed> {
                 body: b"measure-it.net",
             },
         ),
+        ("echo-end", Datagram::EchoEnd { tag: TAG }),
     ];
     let written = |datagram: &Datagram<'_>| {
         let mut out = Vec::new();

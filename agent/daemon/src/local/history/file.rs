@@ -42,10 +42,11 @@ pub(super) fn write(dir: &Path, bytes: &[u8]) -> Result<(), Error> {
         .mode(0o700)
         .create(dir)
         .map_err(failed)?;
+    // A new file always, never what a link there leads to.
+    let _ = std::fs::remove_file(&new);
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()))

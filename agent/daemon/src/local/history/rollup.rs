@@ -1,29 +1,32 @@
-//! Roll-ups: figures per method and target, for each hour and each day UTC. Pure.
+//! Roll-ups: figures per target, for each hour and each day UTC. Pure.
 //!
-//! Medians come from at most 128 values per period, evenly thinned when there are more; up to that number they
-//! are exact. Everything is bounded: 64 pairs of method and target, 31 days of hours, 400 days, and the bytes of the
-//! file, for which the oldest hours go first and days last.
+//! Medians and the 5th and 95th percentiles come from at most 128 values per period, evenly thinned when there are more;
+//! up to that number they are exact. Everything is bounded: 64 pairs of figure and target, 31 days of hours, 400 days,
+//! 64 events, and the bytes of the file, for which the oldest hours go first and days last. When all pairs are taken, one
+//! that was not measured for a week makes room.
 //!
-//! The file: magic and version, method and target pairs, finished hours and days, running periods with their values,
-//! CRC32; all integers little-endian.
+//! The file: magic and version, pairs of figure and target, finished hours and days, running periods with their values,
+//! events, CRC32; all integers little-endian. Files of version 1 are read too: their rows are round trips, with the
+//! least and the greatest in the place of the percentiles.
 
 mod file_format;
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::local::series::Figure;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the roll-ups need of one result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// What was measured, as the instruction names it.
+    /// What was measured; losses are those of [`Figure::Delay`].
+    pub figure: Figure,
+    /// To what, as the instruction names it.
     pub target: &'a str,
     /// Packets sent (or tries made).
     pub sent: u32,
     /// Of these, answered.
     pub received: u32,
-    /// Round-trip times, microseconds.
-    pub rtts_us: &'a [u32],
+    /// The values, in the figure's unit.
+    pub values: &'a [u32],
 }
 
 /// Length of a period.
@@ -56,8 +59,9 @@ impl Span {
 /// One row, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct RollUp<'a> {
-    /// The method.
-    pub method: &'a str,
+    /// What was measured.
+    #[serde(serialize_with = "figure_name")]
+    pub figure: Figure,
     /// The target.
     pub target: &'a str,
     /// Begin of the period, microseconds UTC.
@@ -68,33 +72,85 @@ pub struct RollUp<'a> {
     pub sent: u32,
     /// Packets answered.
     pub received: u32,
-    /// Median round-trip time, microseconds; `None` when nothing answered.
-    pub rtt_median_us: Option<u32>,
-    /// Smallest round-trip time.
-    pub rtt_min_us: Option<u32>,
-    /// Largest round-trip time.
-    pub rtt_max_us: Option<u32>,
+    /// Median; `None` when nothing answered.
+    pub median: Option<u32>,
+    /// 5th percentile; of rows that an older agent made, the least.
+    pub low: Option<u32>,
+    /// 95th percentile; of rows that an older agent made, the greatest.
+    pub high: Option<u32>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn figure_name<S: serde::Serializer>(figure: &Figure, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(figure.as_str())
 }
 
 impl RollUp<'_> {
     /// Share of packets without an answer, in thousandths; `None` when none was sent.
     pub fn loss_permille(&self) -> Option<u32> {
-        let lost = u64::from(self.sent.saturating_sub(self.received)) * 1000;
-        u32::try_from(lost.checked_div(u64::from(self.sent))?).ok()
+        loss(self.sent, self.received, 1000)
+    }
+
+    /// The same in millionths.
+    pub fn loss_ppm(&self) -> Option<u32> {
+        loss(self.sent, self.received, 1_000_000)
     }
 }
 
-/// The hours and days of all methods and targets.
+/// Lost packets in parts of `whole`; `None` when none was sent.
+pub fn loss(sent: u32, received: u32, whole: u32) -> Option<u32> {
+    let lost = u64::from(sent.saturating_sub(received)) * u64::from(whole);
+    u32::try_from(lost.checked_div(u64::from(sent))?).ok()
+}
+
+/// What happened to the line or to the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// The agent started.
+    Restart,
+    /// The address of the line changed.
+    Address,
+    /// The way to the Internet changed.
+    Path,
+}
+
+impl EventKind {
+    /// The word in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Address => "address",
+            Self::Path => "path",
+        }
+    }
+}
+
+/// Something that explains a step in a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// When, microseconds UTC.
+    pub time_us: i64,
+    /// What.
+    pub kind: EventKind,
+    /// In words.
+    pub text: String,
+}
+
+/// The hours and days of all figures and targets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rollups {
     keys: BTreeMap<u16, Key>,
     closed: BTreeMap<Place, Figures>,
     open: BTreeMap<Place, Running>,
+    events: VecDeque<Happening>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
-    method: String,
+    figure: Figure,
     target: String,
 }
 
@@ -112,8 +168,8 @@ struct Figures {
     sent: u32,
     received: u32,
     median: Option<u32>,
-    min: Option<u32>,
-    max: Option<u32>,
+    low: Option<u32>,
+    high: Option<u32>,
 }
 
 /// A period that still takes in results.
@@ -127,8 +183,11 @@ struct Running {
 }
 
 const MAX_KEYS: usize = 64;
-const MAX_METHOD: usize = 64;
 const MAX_TARGET: usize = 255;
+const MAX_EVENTS: usize = 64;
+const MAX_EVENT_TEXT: usize = 120;
+/// A pair that was not measured for so long makes room for another.
+const FORGOTTEN_HOURS: u32 = 7 * 24;
 const MAX_VALUES: usize = 128;
 /// This hour, the one before, today and yesterday of every pair.
 const MAX_OPEN: usize = 4 * MAX_KEYS;
@@ -142,7 +201,7 @@ impl Rollups {
         let Some(hour) = u32::try_from(time_us.div_euclid(HOUR_US)).ok() else {
             return false;
         };
-        let Some(key) = self.key(sample.method, sample.target) else {
+        let Some(key) = self.key(sample.figure, sample.target, hour) else {
             return false;
         };
         for span in [Span::Hour, Span::Day] {
@@ -173,10 +232,7 @@ impl Rollups {
                 .remove(&place)
                 .map(Running::finish)
                 .unwrap_or_default();
-            self.closed
-                .entry(place)
-                .and_modify(|closed| closed.merge(&figures))
-                .or_insert(figures);
+            self.finish(place, &figures);
         }
         let now_hour = u32::try_from(now_us.div_euclid(HOUR_US)).unwrap_or(0);
         self.closed
@@ -198,6 +254,14 @@ impl Rollups {
         self.keys.retain(|key, _| used.contains(key));
     }
 
+    /// Puts the figures of a period that is over beside those it may have already.
+    fn finish(&mut self, place: Place, figures: &Figures) {
+        self.closed
+            .entry(place)
+            .and_modify(|closed| closed.merge(figures))
+            .or_insert(*figures);
+    }
+
     /// Rows of periods that begin at or after `since_us`, oldest first.
     pub fn list(&self, span: Span, since_us: i64) -> Vec<RollUp<'_>> {
         let wanted = |place: &Place| place.span == span && start_us(*place) >= since_us;
@@ -216,25 +280,56 @@ impl Rollups {
             .collect()
     }
 
-    fn key(&mut self, method: &str, target: &str) -> Option<u16> {
-        let method = &method[..method.floor_char_boundary(MAX_METHOD)];
+    /// Notes what happened; the oldest gives way.
+    pub fn note(&mut self, mut event: Happening) {
+        let end = event.text.floor_char_boundary(MAX_EVENT_TEXT);
+        event.text.truncate(end);
+        self.events.push_back(event);
+        if self.events.len() > MAX_EVENTS {
+            self.events.pop_front();
+        }
+    }
+
+    /// What happened, in the order in which it was noted.
+    pub fn events(&self) -> impl Iterator<Item = &Happening> {
+        self.events.iter()
+    }
+
+    fn key(&mut self, figure: Figure, target: &str, hour: u32) -> Option<u16> {
         let target = &target[..target.floor_char_boundary(MAX_TARGET)];
-        let same = |key: &Key| key.method == method && key.target == target;
+        let same = |key: &Key| key.figure == figure && key.target == target;
         if let Some((index, _)) = self.keys.iter().find(|(_, key)| same(key)) {
             return Some(*index);
         }
         if self.keys.len() >= MAX_KEYS {
-            return None;
+            self.forget(hour)?;
         }
         let free = (0..=u16::MAX).find(|index| !self.keys.contains_key(index))?;
         self.keys.insert(
             free,
             Key {
-                method: method.to_owned(),
+                figure,
                 target: target.to_owned(),
             },
         );
         Some(free)
+    }
+
+    /// Drops the pair that was measured longest ago, if that is long before `hour`.
+    fn forget(&mut self, hour: u32) -> Option<()> {
+        let mut last: BTreeMap<u16, u32> = BTreeMap::new();
+        for place in self.closed.keys().chain(self.open.keys()) {
+            let last = last.entry(place.key).or_default();
+            *last = (*last).max(place.hour);
+        }
+        let (key, last) = last.into_iter().min_by_key(|(_, last)| *last)?;
+        if last.saturating_add(FORGOTTEN_HOURS) >= hour {
+            return None;
+        }
+        self.keys.remove(&key);
+        self.closed.retain(|place, _| place.key != key);
+        self.open.retain(|place, _| place.key != key);
+        Some(())
     }
 }
 
@@ -253,11 +348,9 @@ impl Running {
         figures.n = figures.n.saturating_add(1);
         figures.sent = figures.sent.saturating_add(sample.sent);
         figures.received = figures.received.saturating_add(sample.received);
-        for &rtt in sample.rtts_us {
-            figures.min = Some(figures.min.map_or(rtt, |min| min.min(rtt)));
-            figures.max = Some(figures.max.map_or(rtt, |max| max.max(rtt)));
+        for &value in sample.values {
             if self.seen.is_multiple_of(1 << self.thinning) {
-                self.values.push(rtt);
+                self.values.push(value);
             }
             self.seen = self.seen.wrapping_add(1);
             if self.values.len() > MAX_VALUES {
@@ -273,15 +366,10 @@ impl Running {
 
     fn finish(mut self) -> Figures {
         self.values.sort_unstable();
-        let middle = self.values.len() / 2;
-        let upper = self.values.get(middle).copied();
-        self.figures.median = match upper {
-            Some(upper) if self.values.len().is_multiple_of(2) => self
-                .values
-                .get(middle - 1)
-                .map(|&lower| lower.midpoint(upper)),
-            upper => upper,
-        };
+        let known = !self.values.is_empty();
+        self.figures.median = median(&self.values);
+        self.figures.low = known.then(|| percentile(&self.values, 5));
+        self.figures.high = known.then(|| percentile(&self.values, 95));
         self.figures
     }
 }
@@ -301,21 +389,40 @@ impl Figures {
         self.n = self.n.saturating_add(late.n);
         self.sent = self.sent.saturating_add(late.sent);
         self.received = self.received.saturating_add(late.received);
-        self.min = self.min.into_iter().chain(late.min).min();
-        self.max = self.max.into_iter().chain(late.max).max();
+        self.low = self.low.into_iter().chain(late.low).min();
+        self.high = self.high.into_iter().chain(late.high).max();
     }
 
     fn shown<'a>(&self, key: &'a Key, place: Place) -> RollUp<'a> {
         RollUp {
-            method: &key.method,
+            figure: key.figure,
             target: &key.target,
             start_us: start_us(place),
             n: self.n,
             sent: self.sent,
             received: self.received,
-            rtt_median_us: self.median,
-            rtt_min_us: self.min,
-            rtt_max_us: self.max,
+            median: self.median,
+            low: self.low,
+            high: self.high,
         }
     }
+}
+
+/// The middle of sorted values; of an even count the mean of the two in the middle.
+pub fn median(sorted: &[u32]) -> Option<u32> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    if sorted.len().is_multiple_of(2) {
+        sorted
+            .get(middle.checked_sub(1)?)
+            .map(|&lower| lower.midpoint(upper))
+    } else {
+        Some(upper)
+    }
+}
+
+/// The value at so many percent of sorted values, by the nearest rank; 0 of none.
+pub fn percentile(sorted: &[u32], percent: usize) -> u32 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(0)
 }

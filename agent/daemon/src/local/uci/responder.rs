@@ -37,6 +37,8 @@ impl Responder {
     pub(super) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
         let default = Self::default();
         let number = |name, unit, bounds, default: u64| reader.number(name, unit, bounds, default);
+        // The package's script opens the firewall.
+        reader.flag("firewall", false)?;
         Ok(Self {
             enabled: reader.flag("enabled", default.enabled)?,
             port: number("port", "(a port)", 1..=65_535, default.port.into())?

@@ -7,12 +7,18 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use super::channel::{self, Channel};
+use super::diagnose::Diagnose;
+use super::host::{controller_url, is_host_name};
+use super::limits::{self, Limits};
 use super::plugins::Plugins;
-use super::quiet::{QuietHours, QuietZone};
 use super::responder::Responder;
+use super::restconf::Restconf;
+use super::schedule::{self, Schedule};
 use super::syntax::{self, Section};
 use super::value::Reader;
 use super::{Error, Warning};
+use crate::local::ubus::Place;
 use crate::spool::Sync;
 
 /// All settings of an agent.
@@ -36,6 +42,14 @@ pub struct Settings {
     pub plugins: Plugins,
     /// `config responder`.
     pub responder: Responder,
+    /// `config restconf`.
+    pub restconf: Restconf,
+    /// `config diagnose`.
+    pub diagnose: Diagnose,
+    /// `config channel 'NAME'`, in their order; at most 16.
+    pub channels: Vec<Channel>,
+    /// `config schedule 'NAME'`, in their order; at most 32.
+    pub schedules: Vec<Schedule>,
 }
 
 /// Who may instruct this agent.
@@ -54,45 +68,6 @@ pub struct Controller {
 pub struct Consent {
     /// `enabled`: measurements for others may run (off).
     pub enabled: bool,
-}
-
-/// What the household allows; above anything the controller says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// `monthly_bytes`: cap of measurements for others over fixed lines (524 288 000).
-    pub monthly_bytes: u64,
-    /// `mobile_bytes`: the same over mobile links (31 457 280).
-    pub mobile_bytes: u64,
-    /// `mobile`: measure over mobile links at all (off).
-    pub mobile: bool,
-    /// `mobile_interfaces`: interfaces that count as mobile whatever they look like.
-    pub mobile_interfaces: Vec<String>,
-    /// `quiet_hours`: nothing is measured for others then.
-    pub quiet_hours: Vec<QuietHours>,
-    /// `quiet_zone`: the zone they are meant in (`system`).
-    pub quiet_zone: QuietZone,
-    /// `forbidden_methods`: methods that never run for others.
-    pub forbidden_methods: Vec<String>,
-    /// `lan`: instructions that ask for it may measure hosts of the home (off).
-    pub lan: bool,
-    /// `bulk_targets`: hosts to which bulk transfers may go without their opting in.
-    pub bulk_targets: Vec<String>,
-    /// `parallel`: measurements at the same time, 1 to 16 (4).
-    pub parallel: u16,
-    /// `target_parallel`: of these, to one target, 1 to 16 (2).
-    pub target_parallel: u16,
-    /// `target_rate`: measurements begun to one target, per minute, 1 to 6000 (60).
-    pub target_rate: u16,
-    /// `target_bytes`: bytes that measurements begun to one address within a minute can use, but for those that fill
-    /// the line (4 000 000).
-    pub target_bytes: u64,
-    /// `minute_bytes`: the same of all addresses together (16 000 000).
-    pub minute_bytes: u64,
-    /// `cross_traffic_kbps`: measurements that fill the line wait until it carries less, 0 to 4 000 000; 0 does not
-    /// wait (200).
-    pub cross_traffic_kbps: u32,
-    /// `cpu_load`: results of runs during which the processor was busier are flagged, 1 to 100 percent (80).
-    pub cpu_load: u8,
 }
 
 /// Where records wait and history is kept.
@@ -117,6 +92,13 @@ pub struct Storage {
 pub struct Local {
     /// `socket`: the control socket (`/var/run/glimpse/agent.sock`).
     pub socket: PathBuf,
+    /// `ubus`: the socket of the system bus, or `off`; where OpenWrt has it unless it is given.
+    pub ubus: Place,
+    /// `clock_mark`: a file that stands once the system has set its clock, on machines that boot without knowing the
+    /// time; until then, or until `clock_wait` has passed, the clock is not believed.
+    pub clock_mark: Option<PathBuf>,
+    /// `clock_wait`: seconds for which the mark is waited for (900).
+    pub clock_wait_s: u32,
 }
 
 /// What is logged.
@@ -143,29 +125,6 @@ impl Default for Controller {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            monthly_bytes: 524_288_000,
-            mobile_bytes: 31_457_280,
-            mobile: false,
-            mobile_interfaces: Vec::new(),
-            quiet_hours: Vec::new(),
-            quiet_zone: QuietZone::System,
-            forbidden_methods: Vec::new(),
-            lan: false,
-            bulk_targets: Vec::new(),
-            parallel: 4,
-            target_parallel: 2,
-            target_rate: 60,
-            target_bytes: 4_000_000,
-            minute_bytes: 16_000_000,
-            cross_traffic_kbps: 200,
-            cpu_load: 80,
-        }
-    }
-}
-
 impl Default for Storage {
     fn default() -> Self {
         Self {
@@ -183,6 +142,9 @@ impl Default for Local {
     fn default() -> Self {
         Self {
             socket: "/var/run/glimpse/agent.sock".into(),
+            ubus: Place::Usual,
+            clock_mark: None,
+            clock_wait_s: 900,
         }
     }
 }
@@ -209,16 +171,49 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
                     enabled: reader.flag("enabled", false)?,
                 }
             }
-            "limits" => settings.limits = limits(&reader)?,
+            "limits" => settings.limits = limits::limits(&reader)?,
             "storage" => settings.storage = storage(&reader)?,
             "local" => {
                 settings.local = Local {
                     socket: path(&reader, "socket", Local::default().socket)?,
+                    ubus: reader
+                        .parsed("ubus", "off, or an absolute path", Place::parse)?
+                        .unwrap_or_default(),
+                    clock_mark: reader.path("clock_mark")?,
+                    clock_wait_s: u32::try_from(reader.number(
+                        "clock_wait",
+                        "seconds",
+                        0..=86_400,
+                        900,
+                    )?)
+                    .unwrap_or(900),
                 }
             }
             "log" => settings.log = log(&reader)?,
             "plugins" => settings.plugins = Plugins::read(&reader)?,
             "responder" => settings.responder = Responder::read(&reader)?,
+            "restconf" => settings.restconf = Restconf::read(&reader)?,
+            "diagnose" => settings.diagnose = Diagnose::read(&reader)?,
+            "channel" => {
+                let channel = Channel::read(&reader)?;
+                if settings.channels.len() < channel::MOST {
+                    settings.channels.push(channel);
+                }
+                warnings.extend(reader.unknown());
+                continue;
+            }
+            "schedule" => {
+                let schedule = Schedule::read(&reader)?;
+                if settings.schedules.len() >= schedule::MOST {
+                    let reason = format!("must be at most {} schedules", schedule::MOST);
+                    return Err(reader.refuse("name", &schedule.name, &reason));
+                }
+                settings.schedules.push(schedule);
+                warnings.extend(reader.unknown());
+                continue;
+            }
+            // The package's own: of which version its settings are.
+            "meta" => continue,
             "lab" => {
                 settings.lab = Lab {
                     targets: reader.flag("targets", false)?,
@@ -237,6 +232,34 @@ pub fn parse(bytes: &[u8]) -> Result<(Settings, Vec<Warning>), Error> {
         warnings.extend(reader.unknown());
     }
     Ok((settings, warnings))
+}
+
+/// What of a faulty file says where things are: the places of state, storage, socket and log, as far as each section can be
+/// read. All else has its default: above all, nothing is measured for others.
+pub fn places(bytes: &[u8]) -> Settings {
+    let mut settings = Settings::default();
+    for section in syntax::parse(bytes).unwrap_or_default() {
+        let reader = Reader::new(&section);
+        match section.kind.as_str() {
+            "controller" => {
+                let default = Controller::default().state_dir;
+                settings.controller.state_dir =
+                    path(&reader, "state_dir", default.clone()).unwrap_or(default);
+                let url = reader.parsed("url", "https://HOST or https://HOST:PORT", controller_url);
+                settings.controller.url = url.ok().flatten();
+            }
+            "storage" => settings.storage = storage(&reader).unwrap_or_default(),
+            "local" => {
+                let default = Local::default().socket;
+                settings.local.socket = path(&reader, "socket", default.clone()).unwrap_or(default);
+                let bus = reader.parsed("ubus", "off, or an absolute path", Place::parse);
+                settings.local.ubus = bus.ok().flatten().unwrap_or_default();
+            }
+            "log" => settings.log = log(&reader).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    settings
 }
 
 /// Of two `limits` the laxer must not win by standing last.
@@ -260,86 +283,6 @@ fn controller(reader: &Reader<'_>) -> Result<Controller, Error> {
             is_host_name(text).then(|| text.to_ascii_lowercase())
         })?,
         state_dir: path(reader, "state_dir", Controller::default().state_dir)?,
-    })
-}
-
-fn limits(reader: &Reader<'_>) -> Result<Limits, Error> {
-    let default = Limits::default();
-    let word =
-        |text: &str| (text.len() <= 64 && text.bytes().all(is_word)).then(|| text.to_owned());
-    let interface = |text: &str| {
-        let usable = text.len() <= 15 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-        usable.then(|| text.to_owned())
-    };
-    let target = |text: &str| {
-        (is_host_name(text) || text.parse::<std::net::IpAddr>().is_ok())
-            .then(|| text.to_ascii_lowercase())
-    };
-    Ok(Limits {
-        monthly_bytes: reader.number(
-            "monthly_bytes",
-            "bytes",
-            0..=u64::MAX,
-            default.monthly_bytes,
-        )?,
-        mobile_bytes: reader.number("mobile_bytes", "bytes", 0..=u64::MAX, default.mobile_bytes)?,
-        mobile: reader.flag("mobile", default.mobile)?,
-        mobile_interfaces: reader.list("mobile_interfaces", "an interface name", interface)?,
-        quiet_hours: reader.list(
-            "quiet_hours",
-            "HH:MM-HH:MM, with two different times",
-            QuietHours::parse,
-        )?,
-        quiet_zone: reader
-            .parsed(
-                "quiet_zone",
-                "system, UTC or a POSIX TZ string",
-                QuietZone::parse,
-            )?
-            .unwrap_or_default(),
-        forbidden_methods: reader.list("forbidden_methods", "the name of a method", word)?,
-        lan: reader.flag("lan", default.lan)?,
-        bulk_targets: reader.list("bulk_targets", "a host name or address", target)?,
-        parallel: count(reader, "parallel", "measurements", 16, default.parallel)?,
-        target_parallel: count(
-            reader,
-            "target_parallel",
-            "measurements",
-            16,
-            default.target_parallel,
-        )?,
-        target_rate: count(
-            reader,
-            "target_rate",
-            "measurements per minute",
-            6000,
-            default.target_rate,
-        )?,
-        target_bytes: reader.number(
-            "target_bytes",
-            "bytes per minute",
-            0..=u64::MAX,
-            default.target_bytes,
-        )?,
-        minute_bytes: reader.number(
-            "minute_bytes",
-            "bytes per minute",
-            0..=u64::MAX,
-            default.minute_bytes,
-        )?,
-        cross_traffic_kbps: reader
-            .number(
-                "cross_traffic_kbps",
-                "kbit/s",
-                0..=4_000_000,
-                default.cross_traffic_kbps.into(),
-            )?
-            .try_into()
-            .unwrap_or(default.cross_traffic_kbps),
-        cpu_load: reader
-            .number("cpu_load", "percent", 1..=100, default.cpu_load.into())?
-            .try_into()
-            .unwrap_or(default.cpu_load),
     })
 }
 
@@ -382,57 +325,4 @@ fn log(reader: &Reader<'_>) -> Result<Log, Error> {
 
 fn path(reader: &Reader<'_>, name: &'static str, default: PathBuf) -> Result<PathBuf, Error> {
     Ok(reader.path(name)?.unwrap_or(default))
-}
-
-fn count(
-    reader: &Reader<'_>,
-    name: &'static str,
-    unit: &str,
-    most: u16,
-    default: u16,
-) -> Result<u16, Error> {
-    let value = reader.number(name, unit, 1..=u64::from(most), u64::from(default))?;
-    Ok(u16::try_from(value).unwrap_or(most))
-}
-
-/// `https://host[:port]`, an end slash dropped; nothing else, for nothing else would be used.
-fn controller_url(text: &str) -> Option<String> {
-    let authority = text.strip_prefix("https://")?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (None, port)
-        }
-        None => authority
-            .split_at_checked(authority.find(':').unwrap_or(authority.len()))
-            .map(|(h, p)| (Some(h), p))?,
-    };
-    if !host.is_none_or(is_host_name) {
-        return None;
-    }
-    if !port.is_empty() {
-        let digits = port
-            .strip_prefix(':')
-            .filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?;
-        digits.parse::<u16>().ok().filter(|&port| port != 0)?;
-    }
-    Some(format!("https://{}", authority.to_ascii_lowercase()))
-}
-
-fn is_host_name(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    text.len() <= 253 && text.split('.').all(label)
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }

@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The section's name.
+    pub(super) fn name(&self) -> Option<&'a str> {
+        self.section.name.as_deref()
+    }
+
     /// The value as text.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&'a str>, Error> {
         match self.find(name) {
@@ -66,6 +71,24 @@ impl<'a> Reader<'a> {
             Some(Value::List(values)) => values.iter().map(String::as_str).collect(),
         };
         let read = |text: &&str| {
+            parse(text).ok_or_else(|| self.refuse(name, text, &format!("must be {wanted}")))
+        };
+        values.iter().map(read).collect()
+    }
+
+    /// All values of a list, in which one `option` is one value, spaces and all.
+    pub(super) fn whole_list<T>(
+        &self,
+        name: &'static str,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let values = match self.find(name).map(|option| &option.value) {
+            None => &[][..],
+            Some(Value::One(value)) => std::slice::from_ref(value),
+            Some(Value::List(values)) => values.as_slice(),
+        };
+        let read = |text: &String| {
             parse(text).ok_or_else(|| self.refuse(name, text, &format!("must be {wanted}")))
         };
         values.iter().map(read).collect()
@@ -139,15 +162,25 @@ impl<'a> Reader<'a> {
             .find(|option| option.name == name)
     }
 
-    fn refuse(&self, name: &str, value: &str, reason: &str) -> Error {
+    /// By what people find the section: of those of which there are many, the name stands beside the type.
+    fn shown(&self) -> String {
+        let kind = &self.section.kind;
+        match &self.section.name {
+            Some(name) if kind == "schedule" => format!("{kind} '{name}'"),
+            _ => kind.clone(),
+        }
+    }
+
+    /// What is wrong with an option, or with the section where the option is not there.
+    pub(super) fn refuse(&self, name: &str, value: &str, reason: &str) -> Error {
         let line = self
             .section
             .options
             .iter()
             .find(|option| option.name == name)
-            .map_or(0, |option| option.line);
+            .map_or(self.section.line, |option| option.line);
         Error::Value {
-            section: self.section.kind.clone(),
+            section: self.shown(),
             option: name.to_owned(),
             value: value
                 .chars()

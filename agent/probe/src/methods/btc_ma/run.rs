@@ -36,6 +36,7 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
     let measured = measure(&options, context, remote, session, &account, &mut flows).await;
     account.show();
     Outcome {
+        exit: None,
         ending: match measured {
             Ok(()) => Ending::Done,
             Err(_) => rates::after_fault(&flows),

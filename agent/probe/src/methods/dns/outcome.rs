@@ -27,6 +27,7 @@ pub(crate) fn outcome(
         exchanges.iter().map(figures).collect(),
     );
     Outcome {
+        exit: None,
         ending: if answered {
             Ending::Done
         } else {

@@ -84,6 +84,7 @@ pub(crate) fn outcome(
     let answered = is_answered(&transfer);
     let error = faults(&transfer);
     Outcome {
+        exit: None,
         error: error.or_else(|| (!answered).then(|| HttpError::Nothing.to_string())),
         ending: if answered {
             Ending::Done

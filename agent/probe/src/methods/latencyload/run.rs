@@ -25,6 +25,7 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
     match measure(&options, context, &gauge).await {
         Ok((map, error)) => Outcome {
             ending: Ending::Done,
+            exit: None,
             probe_result: map,
             error,
             bytes: gauge.show(),

@@ -58,6 +58,7 @@ pub(super) async fn run(options: &Options, context: &Context) -> Outcome {
     let bytes = line.show();
     match ended {
         Ok((plan, found)) => Outcome {
+            exit: None,
             ending: Ending::Done,
             probe_result: trains::probe_result(session, token, address, &plan, &found),
             error: None,

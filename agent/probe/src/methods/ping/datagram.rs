@@ -122,6 +122,15 @@ impl Datagrams {
         Ok(opened.limits)
     }
 
+    /// Lets another agent's responder go, so that the next may come.
+    pub(super) fn leave(&mut self) {
+        if let Some(Guest { tag, .. }) = self.face.guest {
+            Datagram::EchoEnd { tag }.write(&mut self.packet);
+            // It ends by silence as well.
+            let _ = self.socket.send(&self.packet);
+        }
+    }
+
     pub(super) fn send(&mut self, index: u32, text: &[u8]) -> io::Result<Stamp> {
         if let Some(guest) = self.face.guest {
             let (tag, body) = (guest.tag, [].as_slice());

@@ -123,7 +123,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "",
         MAX_LEN,
         "the controller's leave to measure with another agent, for type Peer",
-    ),
+    )
+    .secret(),
     OptionSpec::boolean(
         "dont_fragment",
         false,
@@ -302,7 +303,7 @@ impl PingOptions {
             }
         };
         let opening = if self.kind == PingType::Peer {
-            opening_bytes()
+            opening_bytes() + datagram_bytes(Family::V6, ECHO_PREFIX)
         } else {
             0
         };

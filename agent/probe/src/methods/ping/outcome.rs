@@ -133,6 +133,7 @@ pub(super) fn outcome(figures: Figures, faults: &[(String, u32)], bytes: ByteCou
         .collect();
     let error = (!told.is_empty()).then(|| told.join("; "));
     Outcome {
+        exit: None,
         ending,
         probe_result: figures.into_map(),
         error,

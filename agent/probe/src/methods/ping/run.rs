@@ -156,6 +156,9 @@ async fn drive(
             }
         }
     }
+    if line.counter().total_bytes().saturating_add(each) <= limit {
+        line.leave();
+    }
     let tally = machine.tally();
     if tally.late + tally.foreign > 0 {
         log::debug!(target:% = address, late = tally.late, foreign = tally.foreign; "packets that answered nothing");
@@ -204,6 +207,13 @@ impl Line {
         match self {
             Self::Datagrams(datagrams) => datagrams.enter(token, session, tally, context).await,
             Self::Attempts(_) => Err("echoes go by udp".to_owned()),
+        }
+    }
+
+    /// Lets another agent's responder go.
+    fn leave(&mut self) {
+        if let Self::Datagrams(datagrams) = self {
+            datagrams.leave();
         }
     }
 

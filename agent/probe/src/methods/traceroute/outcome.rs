@@ -7,7 +7,7 @@
 //! | `mtu` | `packet_too_big`: bytes of the next link, where the router told (RFC 1191, RFC 8201) |
 //! | `loop_length` | `loop`: hops |
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
 use std::net::IpAddr;
 
 use glimpse_model::outcome::{ByteCount, Ending, Outcome};
@@ -39,6 +39,7 @@ pub(super) fn outcome(
         })
         .collect();
     Outcome {
+        exit: None,
         ending: if sent == 0 {
             Ending::Failed
         } else {
@@ -114,7 +115,7 @@ fn hops(
     trace: &Trace<'_>,
     clocking: Clocking,
 ) -> Vec<Value> {
-    let mut by_ttl: BTreeMap<u8, Vec<&Entry>> = BTreeMap::new();
+    let mut by_ttl: SortedMap<u8, Vec<&Entry>> = SortedMap::new();
     for entry in trace.probes.iter().filter(|entry| !entry.is_void()) {
         by_ttl.entry(entry.probe.ttl).or_default().push(entry);
     }

@@ -1,19 +1,16 @@
 //! What a gateway knows of the line: the actions of its services that only tell.
 //!
-//! Calls to the connection service and the IPv6 firewall are igd-next's, whose requests go through our own [`Fetcher`] to
-//! the place that our own check of the description let pass; its search, and its HTTP client, are not used.
+//! Requests go through our own [`Fetcher`] to the place that our own check of the description let pass.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use glimpse_model::sorted::SortedMap;
+use std::net::IpAddr;
 
-use igd_next::aio::{Gateway, Provider};
-use igd_next::{GetExternalIpError, GetGenericPortMappingEntryError, PinholeError, RequestError};
 use serde_json::{Map, Value};
 
 use super::description::Description;
 use super::fetch::{FetchError, Fetcher};
 use super::location::Location;
-use super::soap::{self, SoapError, acceptable, parse_reply};
+use super::soap::{self, SoapError, parse_reply};
 
 /// Port mappings that are counted; there is no call that tells their number.
 const MAPPING_LIMIT: u32 = 32;
@@ -25,6 +22,9 @@ const CONNECTIONS: &[&str] = &[
 ];
 const INTERFACE: &[&str] = &["urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1"];
 const FIREWALL: &[&str] = &["urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"];
+
+/// What a service says of an index behind the end of a table (`SpecifiedArrayIndexInvalid`).
+const NO_SUCH_INDEX: u16 = 713;
 
 /// Whether the description is a gateway's.
 pub(super) fn is_gateway(description: &Description) -> bool {
@@ -38,7 +38,7 @@ pub(super) fn is_gateway(description: &Description) -> bool {
 /// # Errors
 /// Why no more could be asked; what a service refuses is only missing.
 pub(super) async fn ask(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     description: &Description,
     location: &Location,
     facts: &mut Map<String, Value>,
@@ -89,18 +89,15 @@ fn service(
 }
 
 async fn about_connection(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     service: &Service,
     facts: &mut Map<String, Value>,
 ) -> Result<(), String> {
-    let gateway = gateway(service);
-    let address = within(fetcher, service, gateway.get_external_ip()).await;
-    match address {
-        Ok(address) => {
+    if let Ok(values) = act(fetcher, service, "GetExternalIPAddress", None).await? {
+        let address = values.get("NewExternalIPAddress");
+        if let Some(address) = address.and_then(|text| text.parse::<IpAddr>().ok()) {
             facts.insert("external_ip_address".to_owned(), address.to_string().into());
         }
-        Err(GetExternalIpError::RequestError(error)) => unless_network(error)?,
-        Err(GetExternalIpError::ActionNotAuthorized) => {}
     }
     let names = [
         ("NewConnectionStatus", "status", Form::Text),
@@ -117,7 +114,7 @@ async fn about_connection(
 }
 
 async fn about_interface(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     service: &Service,
     facts: &mut Map<String, Value>,
 ) -> Result<(), String> {
@@ -165,53 +162,41 @@ async fn about_interface(
 }
 
 async fn about_firewall(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     service: &Service,
     facts: &mut Map<String, Value>,
 ) -> Result<(), String> {
-    let gateway = Gateway {
-        ipv6_firewall_control_url: Some(service.control.path.clone()),
-        ..gateway(service)
+    let Ok(values) = act(fetcher, service, "GetFirewallStatus", None).await? else {
+        return Ok(());
     };
-    match within(fetcher, service, gateway.get_firewall_status()).await {
-        Ok(status) => {
-            facts.insert(
-                "firewall_enabled".to_owned(),
-                status.firewall_enabled.into(),
-            );
-            facts.insert(
-                "inbound_pinhole_allowed".to_owned(),
-                status.inbound_pinhole_allowed.into(),
-            );
-        }
-        Err(PinholeError::RequestError(error)) => unless_network(error)?,
-        Err(_) => {}
+    let flag = |name: &str| match values.get(name)?.as_str() {
+        "0" | "false" => Some(false),
+        "1" | "true" => Some(true),
+        _ => None,
+    };
+    // Both or none: what answers one of them only is no such service.
+    if let (Some(enabled), Some(allowed)) = (flag("FirewallEnabled"), flag("InboundPinholeAllowed"))
+    {
+        facts.insert("firewall_enabled".to_owned(), enabled.into());
+        facts.insert("inbound_pinhole_allowed".to_owned(), allowed.into());
     }
     Ok(())
 }
 
 /// Walks the table to its end. What is mapped stays in the home: only the number is kept.
 async fn count_mappings(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     service: &Service,
     facts: &mut Map<String, Value>,
 ) -> Result<(), String> {
-    let gateway = gateway(service);
     let mut count = 0;
     while count < MAPPING_LIMIT {
-        match within(
-            fetcher,
-            service,
-            gateway.get_generic_port_mapping_entry(count),
-        )
-        .await
-        {
+        let index = count.to_string();
+        let argument = Some(("NewPortMappingIndex", index.as_str()));
+        match act(fetcher, service, "GetGenericPortMappingEntry", argument).await? {
             Ok(_) => count += 1,
-            Err(GetGenericPortMappingEntryError::SpecifiedArrayIndexInvalid) => break,
-            Err(GetGenericPortMappingEntryError::RequestError(error)) => {
-                return unless_network(error);
-            }
-            Err(GetGenericPortMappingEntryError::ActionNotAuthorized) => return Ok(()),
+            Err(SoapError::Fault(NO_SUCH_INDEX)) => break,
+            Err(_) => return Ok(()),
         }
     }
     facts.insert("number_of_port_mappings".to_owned(), count.into());
@@ -227,27 +212,14 @@ enum Form {
 
 /// Calls an action and takes the named values; what is missing or of another form is left out.
 async fn take(
-    fetcher: &Arc<Fetcher>,
+    fetcher: &Fetcher,
     service: &Service,
     action: &str,
     names: &[(&str, &str, Form)],
     facts: &mut Map<String, Value>,
 ) -> Result<(), String> {
-    let header = format!("\"{}#{action}\"", service.kind);
-    let body = soap::call(service.kind, action);
-    let reply = match fetcher.call(&service.control, &header, &body).await {
-        Ok(reply) => reply,
-        // A service that has no such action may say so in any way.
-        Err(FetchError::Status(_)) => return Ok(()),
-        Err(error) => return Err(error.to_string()),
-    };
-    let values = match parse_reply(&reply, action) {
-        Ok(values) => values,
-        Err(SoapError::Fault(code)) => {
-            log::debug!(target:% = service.control.address, action, code; "action refused");
-            return Ok(());
-        }
-        Err(SoapError::Malformed) => return Ok(()),
+    let Ok(values) = act(fetcher, service, action, None).await? else {
+        return Ok(());
     };
     for (argument, name, form) in names {
         let value = values.get(*argument).and_then(|text| match form {
@@ -261,62 +233,25 @@ async fn take(
     Ok(())
 }
 
-/// A gateway of igd-next at a place that has been checked.
-fn gateway(service: &Service) -> Gateway<Checked> {
-    Gateway {
-        addr: service.control.address,
-        root_url: "/".to_owned(),
-        control_url: service.control.path.clone(),
-        control_schema_url: String::new(),
-        control_schema: HashMap::new(),
-        service_type: service.kind.to_owned(),
-        ipv6_firewall_control_url: None,
-        provider: Checked,
-    }
-}
-
-tokio::task_local! {
-    /// Where the request under way goes, and by whom: igd-next hands its provider nothing but texts.
-    static CALL: (Arc<Fetcher>, Location);
-}
-
-async fn within<T>(
-    fetcher: &Arc<Fetcher>,
+/// Calls an action, with one argument at most, and reads the answer. A refusal or a wrong answer of the service only leaves values
+/// out; a failure of the network ends the asking.
+async fn act(
+    fetcher: &Fetcher,
     service: &Service,
-    request: impl Future<Output = T>,
-) -> T {
-    CALL.scope((fetcher.clone(), service.control.clone()), request)
-        .await
-}
-
-/// Sends what igd-next has written, to the place that was checked whatever URL it made of it.
-#[derive(Clone, Debug)]
-struct Checked;
-
-impl Provider for Checked {
-    async fn send_async(_url: &str, action: &str, body: &str) -> Result<String, RequestError> {
-        let (fetcher, location) = CALL
-            .try_with(Clone::clone)
-            .map_err(|_| RequestError::InvalidResponse("outside of a call".to_owned()))?;
-        let refused = |error: FetchError| match error {
-            FetchError::Status(status) => RequestError::InvalidResponse(format!("status {status}")),
-            error => RequestError::IoError(std::io::Error::other(error)),
-        };
-        let reply = fetcher
-            .call(&location, action, body)
-            .await
-            .map_err(refused)?;
-        // Read before igd-next's parser sees it, which would expand entities.
-        let text =
-            acceptable(&reply).map_err(|error| RequestError::InvalidResponse(error.to_string()))?;
-        Ok(text.to_owned())
+    action: &str,
+    argument: Option<(&str, &str)>,
+) -> Result<Result<SortedMap<String, String>, SoapError>, String> {
+    let header = format!("\"{}#{action}\"", service.kind);
+    let body = soap::call(service.kind, action, argument);
+    let reply = match fetcher.call(&service.control, &header, &body).await {
+        Ok(reply) => reply,
+        // A service that has no such action may say so in any way.
+        Err(FetchError::Status(_)) => return Ok(Err(SoapError::Malformed)),
+        Err(error) => return Err(error.to_string()),
+    };
+    let values = parse_reply(&reply, action);
+    if let Err(SoapError::Fault(code)) = values {
+        log::debug!(target:% = service.control.address, action, code; "action refused");
     }
-}
-
-/// A refusal or a wrong answer of a service leaves a value out; a failure of the network ends the asking.
-fn unless_network(error: RequestError) -> Result<(), String> {
-    match error {
-        RequestError::IoError(error) => Err(error.to_string()),
-        _ => Ok(()),
-    }
+    Ok(values)
 }

@@ -1,6 +1,6 @@
 //! The search in virtual time: when to ask, which answers are believed, and which devices they make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use glimpse_model::sorted::{SortedMap, SortedSet};
 use std::net::SocketAddr;
 
 use glimpse_net::interface::addresses::LanLink;
@@ -50,7 +50,7 @@ pub struct Device {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
     /// Locations that were not followed.
-    pub locations: BTreeMap<LocationRefused, u32>,
+    pub locations: SortedMap<LocationRefused, u32>,
     /// Answers from outside the network that was searched.
     pub strangers: u32,
     /// Datagrams that are no answer, or one to another question.
@@ -70,7 +70,7 @@ pub struct Machine {
     start_ns: u64,
     end_ns: u64,
     received_bytes: u64,
-    names: BTreeSet<String>,
+    names: SortedSet<String>,
     devices: Vec<Device>,
     refusals: Refusals,
 }
@@ -87,7 +87,7 @@ impl Machine {
             start_ns: now_ns,
             end_ns: now_ns + u64::from(options.timeout_ms) * NS_PER_MS,
             received_bytes: 0,
-            names: BTreeSet::new(),
+            names: SortedSet::new(),
             devices: Vec::new(),
             refusals: Refusals::default(),
         }

@@ -51,6 +51,7 @@ pub(super) fn outcome(
     let mut words = faults;
     words.extend(told(refusals));
     Outcome {
+        exit: None,
         ending: Ending::Done,
         probe_result: result,
         error: (!words.is_empty()).then(|| words.join("; ")),

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -237,7 +236,7 @@ async fn inspect(device: &Device, context: &Context, total: &Tally) -> Found {
     match described {
         Ok(description) => {
             if gateway::is_gateway(&description) {
-                let fetcher = Arc::new(Fetcher::new(context, total, FACTS_ALLOWANCE));
+                let fetcher = Fetcher::new(context, total, FACTS_ALLOWANCE);
                 let asked =
                     gateway::ask(&fetcher, &description, &device.location, &mut found.facts);
                 found.error = match timeout(FACTS_LIMIT, asked).await {

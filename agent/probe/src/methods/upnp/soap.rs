@@ -1,6 +1,8 @@
 //! Calls of a service's actions and their answers (`UPnP` Device Architecture 1.1 §3.2).
 
-use std::collections::BTreeMap;
+use glimpse_model::sorted::SortedMap;
+
+use roxmltree::Document;
 
 use super::description::{child, is, plain, tree};
 
@@ -22,18 +24,21 @@ pub enum SoapError {
     Fault(u16),
 }
 
-/// A call of `action`, without arguments, of the service of type `service`. Both are names of ours.
-pub(super) fn call(service: &str, action: &str) -> String {
+/// A call of `action`, with one argument (name and value) at most, of the service of type `service`. All are words of ours.
+pub(super) fn call(service: &str, action: &str, argument: Option<(&str, &str)>) -> String {
+    let argument = argument.map_or_else(String::new, |(name, value)| {
+        format!("<{name}>{value}</{name}>")
+    });
     format!(
         "<?xml version=\"1.0\"?>\r\n<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-         s:encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\"><s:Body><u:{action} xmlns:u=\"{service}\"/></s:Body></s:Envelope>\r\n"
+         s:encodingStyle=\"http://schemas.xmlsoap.org/soap/encoding/\"><s:Body><u:{action} xmlns:u=\"{service}\">{argument}\
+         </u:{action}></s:Body></s:Envelope>\r\n"
     )
 }
 
 /// Reads the answer to `action`: its values by name, of at most 128 characters each.
-pub fn parse_reply(bytes: &[u8], action: &str) -> Result<BTreeMap<String, String>, SoapError> {
-    let text = acceptable(bytes)?;
-    let tree = tree(text, NODE_LIMIT).map_err(|_| SoapError::Malformed)?;
+pub fn parse_reply(bytes: &[u8], action: &str) -> Result<SortedMap<String, String>, SoapError> {
+    let tree = acceptable(bytes)?;
     let body = child(tree.root_element(), "Body").ok_or(SoapError::Malformed)?;
     if let Some(answer) = child(body, &format!("{action}Response")) {
         return Ok(answer
@@ -52,14 +57,13 @@ pub fn parse_reply(bytes: &[u8], action: &str) -> Result<BTreeMap<String, String
     Err(code.map_or(SoapError::Malformed, SoapError::Fault))
 }
 
-/// The answer as text that any XML parser may be given: short, UTF-8, well-formed, without a document type.
-pub(super) fn acceptable(bytes: &[u8]) -> Result<&str, SoapError> {
+/// The answer, if it is short, UTF-8, well-formed and without a document type.
+fn acceptable(bytes: &[u8]) -> Result<Document<'_>, SoapError> {
     if bytes.len() > REPLY_LIMIT {
         return Err(SoapError::Malformed);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| SoapError::Malformed)?;
-    tree(text, NODE_LIMIT).map_err(|_| SoapError::Malformed)?;
-    Ok(text)
+    tree(text, NODE_LIMIT).map_err(|_| SoapError::Malformed)
 }
 
 #[cfg(test)]
@@ -118,17 +122,24 @@ mod tests {
             format!("<a>{}</a>", "<b/>".repeat(600)),
             " ".repeat(REPLY_LIMIT + 1),
         ] {
-            assert_eq!(acceptable(hostile.as_bytes()), Err(SoapError::Malformed));
+            assert!(acceptable(hostile.as_bytes()).is_err());
         }
     }
 
     #[test]
     fn a_call_is_itself_acceptable() {
-        let text = call(
-            "urn:schemas-upnp-org:service:WANIPConnection:1",
-            "GetStatusInfo",
-        );
-        assert_eq!(acceptable(text.as_bytes()), Ok(text.as_str()));
+        let kind = "urn:schemas-upnp-org:service:WANIPConnection:1";
+        for argument in [None, Some(("NewPortMappingIndex", "7"))] {
+            let text = call(kind, "GetGenericPortMappingEntry", argument);
+            let tree = acceptable(text.as_bytes()).unwrap();
+            let body = child(tree.root_element(), "Body").unwrap();
+            let action = child(body, "GetGenericPortMappingEntry").unwrap();
+            let index = child(action, "NewPortMappingIndex");
+            assert_eq!(
+                index.and_then(|node| node.text()),
+                argument.map(|(_, value)| value)
+            );
+        }
     }
 
     proptest! {

@@ -69,10 +69,27 @@ fn the_least_description_is_a_name_and_two_bounds() {
     let description = parse(&document).unwrap();
     assert_eq!(
         description.functions,
-        [format!("{FUNCTION_BASE}Priv_Plugin_x")]
+        ["https://www.measure-it.net/functions/plugin/x"]
     );
     assert_eq!((description.options.len(), description.needs.len()), (0, 0));
     assert!(!description.has_host());
+}
+
+#[test]
+fn an_option_may_be_secret() {
+    let mut document = valid();
+    document["options"][4]["secret"] = json!(true);
+    let options = parse(&document).unwrap().options;
+    let secret: Vec<&str> = options
+        .iter()
+        .filter(|spec| spec.secret)
+        .map(|spec| &*spec.name)
+        .collect();
+    assert_eq!(secret, ["mode"]);
+    assert_eq!(
+        refusal("/options/4/secret", json!("yes")),
+        "options[4].secret: must be true or false"
+    );
 }
 
 #[test]

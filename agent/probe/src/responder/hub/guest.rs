@@ -67,6 +67,7 @@ impl Guest {
             Work::Trains(..) | Work::Asking(..) => self.names(),
         };
         Outcome {
+            exit: None,
             ending: if ending.is_ok() {
                 Ending::Done
             } else {

@@ -1,6 +1,7 @@
 //! Every option, every refusal.
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::local::uci::{QuietHours, QuietZone};
 use proptest::prelude::*;
 
 fn error(text: &str) -> String {
@@ -36,6 +37,7 @@ fn the_example_file_says_everything() {
             ],
             quiet_zone: QuietZone::parse("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
             forbidden_methods: vec!["httpdownload".into()],
+            paused: vec!["nightly-speed".into()],
             lan: true,
             bulk_targets: vec!["speed.example.net".into(), "2001:db8::5".into()],
             parallel: 3,
@@ -56,6 +58,8 @@ fn the_example_file_says_everything() {
         },
         local: Local {
             socket: "/var/run/glimpse/control.sock".into(),
+            ubus: Place::Off,
+            ..Local::default()
         },
         log: Log {
             level: LevelFilter::Warn,
@@ -78,6 +82,7 @@ fn the_example_file_says_everything() {
             max_duration_ms: 20_000,
             max_sessions: 1,
         },
+        ..Settings::default()
     };
     assert_eq!(settings, expected);
 }
@@ -120,6 +125,10 @@ fn errors_name_section_option_value_and_line() {
         (
             "config log\n\tlist level 'info'\n\tlist level 'debug'",
             "log.level 'info debug': must be one value (option), not a list (line 3)",
+        ),
+        (
+            "config local\n\toption ubus 'ubus.sock'",
+            "local.ubus 'ubus.sock': must be off, or an absolute path (line 2)",
         ),
         (
             "config local\n\toption socket 'run/x'",
@@ -206,4 +215,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn of_a_faulty_file_the_places_are_known_and_nothing_is_agreed_to() {
+    let text = "config controller\n\toption url 'http://no'\n\toption state_dir '/mnt/state'\n\
+        config consent\n\toption enabled '1'\n\
+        config local\n\toption socket '/mnt/run/s'\n\toption ubus '/mnt/run/ubus.sock'\n\
+        config storage\n\toption spool_dir 'relative'\n\
+        config limits\n\toption monthly_bytes 'much'\n\tlist paused 'a'\n";
+    assert!(parse(text.as_bytes()).is_err());
+    let settings = places(text.as_bytes());
+    assert_eq!(settings.controller.state_dir, PathBuf::from("/mnt/state"));
+    assert_eq!(settings.local.socket, PathBuf::from("/mnt/run/s"));
+    assert_eq!(settings.local.ubus, Place::At("/mnt/run/ubus.sock".into()));
+    assert_eq!(settings.storage, Storage::default());
+    assert!(!settings.consent.enabled && settings.controller.url.is_none());
+    assert_eq!(places(b"config 'unclosed\n"), Settings::default());
+}
+
+#[test]
+fn what_is_paused_is_named_by_ids() {
+    assert_eq!(
+        error("config limits\n\tlist paused 'a b'"),
+        "limits.paused 'a b': must be the id of an instruction (line 2)"
+    );
+    let many: Vec<String> = (0..257).map(|n| format!("\tlist paused 'i{n}'")).collect();
+    assert!(
+        error(&format!("config limits\n{}\n", many.join("\n")))
+            .starts_with("limits.paused 'i256': must be at most 256")
+    );
 }

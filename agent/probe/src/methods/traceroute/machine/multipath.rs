@@ -28,7 +28,8 @@ mod silence;
 pub use graph::{Diamond, Edge, Graph};
 pub use node::Node;
 
-use std::collections::{BTreeMap, VecDeque};
+use glimpse_model::sorted::SortedMap;
+use std::collections::VecDeque;
 
 use super::ledger::{Ledger, Probe, Reply, Settled};
 use super::single::stop_of;
@@ -77,7 +78,7 @@ pub(super) struct Multipath {
     before: Vec<NodeId>,
     /// The one node that every flow passes in the level before, if there is one.
     gate: Option<NodeId>,
-    cells: BTreeMap<(u8, u16), Cell>,
+    cells: SortedMap<(u8, u16), Cell>,
     next_flow: u16,
     /// Flows to be looked for at a TTL.
     links: VecDeque<(u8, u16)>,
@@ -99,7 +100,7 @@ impl Multipath {
             ttl: pace.first_hop - 1,
             before: Vec::new(),
             gate: None,
-            cells: BTreeMap::new(),
+            cells: SortedMap::new(),
             next_flow: 0,
             links: VecDeque::new(),
             purposes: Vec::new(),

@@ -7,7 +7,7 @@
 //! If it comes out elsewhere, flows mean nothing behind the node, and its next hops are explored as one until the ways meet
 //! again.
 
-use std::collections::BTreeSet;
+use glimpse_model::sorted::SortedSet;
 
 use super::node::NodeId;
 use super::{Multipath, Purpose};
@@ -39,7 +39,7 @@ impl Multipath {
         if width < 2 || node.per_packet || node.is_mixed() {
             return false;
         }
-        let (mut links, mut parted, mut behind) = (0, 0, BTreeSet::new());
+        let (mut links, mut parted, mut behind) = (0, 0, SortedSet::new());
         for &(next, _) in &node.successors {
             let leader = &self.nodes[self.nodes[next].leader];
             links += leader.successors.len();

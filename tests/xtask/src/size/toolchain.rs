@@ -1,13 +1,7 @@
-//! A static musl build, as routers have it, where the toolchain has no standard library for musl: the standard library is
-//! built from its sources with the agent, against Debian's musl.
-//!
-//! ```text
-//!   rust-src (Debian, by hash) ─▶ sources ─┐
-//!   the toolchain, by hard links ──────────┴─▶ a toolchain of our own ─▶ cargo -Zbuild-std ─▶ ld, musl's crt and libc
-//! ```
+//! The toolchain with the sources of its standard library, which stable ones for musl on MIPS do not bring built.
 
-use crate::packages::{self, BINUTILS, DPKG, GCC, MUSL_TOOLS};
-use crate::process;
+use crate::packages::DPKG;
+use crate::{process, workspace};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -15,10 +9,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The target that is built.
-pub(super) const TARGET: &str = "x86_64-unknown-linux-musl";
-/// Where Debian keeps musl's start files and library.
-const MUSL: &str = "/usr/lib/x86_64-linux-musl";
 /// The sources of the standard library must be those of the compiler: `(compiler, package version, SHA-256, suite)`.
 const SOURCES: (&str, &str, &str, &str) = (
     "1.95.0",
@@ -28,72 +18,67 @@ const SOURCES: (&str, &str, &str, &str) = (
 );
 /// Debian's own keys, where they do not lie among those trusted for everything.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// gcc's unwinder asks glibc for this; it takes "not found" and looks itself.
-const UNWINDER_GAP: &str =
-    "int _dl_find_object(void *pc, void *found) { (void)pc; (void)found; return -1; }\n";
 
-/// Builds the agent with the profile `small` into `target_directory`, and returns where it lies.
-pub(super) fn build(target_directory: &Path) -> Result<PathBuf> {
-    packages::ensure(&[GCC, BINUTILS, MUSL_TOOLS, DPKG])?;
-    let folder = target_directory.join("musl");
-    let toolchain = toolchain(&folder)?;
-    let unwinder = unwinder(&folder)?;
-    let start = |name: &str| format!("-Clink-arg={MUSL}/{name}");
-    let flags = [
-        "-Ctarget-feature=+crt-static".to_owned(),
-        "-Clink-self-contained=no".to_owned(),
-        "-Clinker=ld".to_owned(),
-        start("rcrt1.o"),
-        start("crti.o"),
-        start("crtn.o"),
-        format!("-Lnative={MUSL}"),
-        format!("-Lnative={}", unwinder.display()),
-        // The start files come behind the library that they need.
-        "-Clink-arg=-lc".to_owned(),
-    ];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(
-        std::iter::once(toolchain.join("bin")).chain(std::env::split_paths(&path)),
-    )?;
-    let mut cargo = Command::new(toolchain.join("bin/cargo"));
-    process::run(
-        cargo
-            .current_dir(crate::workspace::root())
-            .args(["build", "--package", "glimpse-agent", "--locked"])
-            .args(["--profile", "small", "--target", TARGET])
-            .args(["-Zbuild-std=std,panic_abort"])
-            .args(["-Zbuild-std-features=optimize_for_size"])
-            .env("PATH", path)
-            // What cargo was told about the other toolchain must not reach this one.
-            .env_remove("RUSTC")
-            .env_remove("RUSTDOC")
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO")
-            .env_remove("LD_LIBRARY_PATH")
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CC_x86_64_unknown_linux_musl", MUSL_TOOLS.program)
-            .env(
-                "CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS",
-                flags.join(" "),
-            ),
-    )?;
-    Ok(target_directory.join(TARGET).join("small/glimpse-agent"))
+/// A copy of the toolchain.
+pub(super) struct Toolchain {
+    folder: PathBuf,
 }
 
+impl Toolchain {
+    /// Where its programs are.
+    pub(super) fn bin(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+
+    /// Its linker for every target.
+    pub(super) fn linker(&self) -> Result<PathBuf> {
+        self.tool("rust-lld")
+    }
+
+    /// Copies a program without the sections that nothing reads when it runs; those of MIPS are a tenth of it.
+    pub(super) fn strip(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut objcopy = Command::new(self.tool("rust-objcopy")?);
+        objcopy.env("LD_LIBRARY_PATH", self.folder.join("lib"));
+        for section in [".pdr", ".mdebug.abi32", ".comment"] {
+            objcopy.arg(format!("--remove-section={section}"));
+        }
+        process::run(objcopy.args([from, to]))
+    }
+
+    fn tool(&self, name: &str) -> Result<PathBuf> {
+        let host = workspace::host()?;
+        let tool = self.folder.join("lib/rustlib").join(host).join("bin");
+        let tool = tool.join(name);
+        ensure!(
+            tool.is_file(),
+            "this toolchain has no {}: take one that brings {name}",
+            tool.display()
+        );
+        Ok(tool)
+    }
+
+    /// Where the standard library's sources are.
+    pub(super) fn sources(&self) -> PathBuf {
+        self.folder.join(PLACE)
+    }
+}
+
+/// Where a toolchain keeps the sources.
+const PLACE: &str = "lib/rustlib/src/rust";
+
 /// A copy of the toolchain, by hard links, that has the sources of its standard library.
-fn toolchain(folder: &Path) -> Result<PathBuf> {
+pub(super) fn prepare(folder: &Path) -> Result<Toolchain> {
     let rustc = || Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let version = text(rustc().arg("--version"))?;
     let (compiler, ..) = SOURCES;
     ensure!(
         version.split(' ').nth(1) == Some(compiler),
-        "the size is taken with Rust {compiler}, whose standard library is built from pinned sources; this is {version}"
+        "programs for routers are built with Rust {compiler}, whose standard library is built from pinned sources; this is {version}"
     );
     let copy = folder.join(format!("toolchain-{compiler}"));
     let ready = folder.join(format!("toolchain-{compiler}.ready"));
     if ready.is_file() {
-        return Ok(copy);
+        return Ok(Toolchain { folder: copy });
     }
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let sources = sources(folder)?;
@@ -111,15 +96,16 @@ fn toolchain(folder: &Path) -> Result<PathBuf> {
         let _ = fs::remove_dir_all(&copy);
         process::run(&mut copying("-a"))?;
     }
-    let place = copy.join("lib/rustlib/src");
-    fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-    let link = place.join("rust");
+    let link = copy.join(PLACE);
+    if let Some(place) = link.parent() {
+        fs::create_dir_all(place).with_context(|| place.display().to_string())?;
+    }
     // A toolchain with the component has its own sources there, of the same version.
     if !link.join("library/std/Cargo.toml").is_file() {
         std::os::unix::fs::symlink(&sources, &link).with_context(|| link.display().to_string())?;
     }
     fs::write(&ready, "").with_context(|| ready.display().to_string())?;
-    Ok(copy)
+    Ok(Toolchain { folder: copy })
 }
 
 /// The sources of the standard library, from Debian's package.
@@ -191,24 +177,6 @@ fn download(folder: &Path, version: &str, suite: &str) -> Result<()> {
     };
     process::run(apt().arg("update"))?;
     process::run(apt().arg("download").arg(format!("rust-src={version}")))
-}
-
-/// A folder with `libunwind.a`, by which the standard library calls gcc's unwinder.
-fn unwinder(folder: &Path) -> Result<PathBuf> {
-    let library = text(Command::new(GCC.program).arg("-print-file-name=libgcc_eh.a"))?;
-    let place = folder.join("unwinder");
-    fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-    let (source, object) = (place.join("gap.c"), place.join("gap.o"));
-    fs::write(&source, UNWINDER_GAP)?;
-    process::run(
-        Command::new(MUSL_TOOLS.program)
-            .args(["-Os", "-c", "-o"])
-            .args([&object, &source]),
-    )?;
-    let archive = place.join("libunwind.a");
-    fs::copy(&library, &archive).with_context(|| library.clone())?;
-    process::run(Command::new("ar").arg("r").args([&archive, &object]))?;
-    Ok(place)
 }
 
 /// What a command prints, without the line end.

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+
+return window.__host.Class.extend({ __name__: 'baseclass' });
