@@ -71,6 +71,7 @@ fn from_enrolment_to_a_map() {
         "{csv}"
     );
 
+    controller.ask(&["alto", "publish", "--json"]).unwrap();
     let maps = controller.dir().join("maps");
     controller
         .ask(&["alto", "export", "--json", "--dir", maps.to_str().unwrap()])

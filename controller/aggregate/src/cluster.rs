@@ -20,8 +20,11 @@ pub enum Clusters {
 }
 
 impl Clusters {
-    /// The cluster a target belongs to.
+    /// The cluster a target belongs to; a target without a name belongs to none.
     pub(crate) fn key(&self, target: &str) -> Option<ClusterKey> {
+        if target.trim().is_empty() {
+            return None;
+        }
         match self {
             Self::PerTarget => Some(ClusterKey::Target(Target::of(target))),
             Self::Listed(list) => {
@@ -99,6 +102,12 @@ mod tests {
                 "b.example"
             ]
         );
+    }
+
+    #[test]
+    fn a_target_without_a_name_is_no_cluster() {
+        assert_eq!(Clusters::PerTarget.key(" "), None);
+        assert!(Clusters::PerTarget.key("a").is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::release::{self, Behind};
 use crate::{Clusters, Observations, Public, Rules, Trust, Window};
 
 /// The cohorts: a partition of everybody ever published into sets of at least k, of which every published set is a
-/// union, and will be (`docs/adr/018-what-may-be-published.md`). It names subscribers and is never
+/// union, and will be (`docs/adr/019-what-may-be-published.md`). It names subscribers and is never
 /// published itself. After a release it must be durable **before** the result is shown to anybody; a release from an older
 /// ledger breaks the promise. The laboratory ([`K::lab`](crate::K::lab)) needs a ledger of its own, since cohorts are never joined
 /// again; so do two publications with different smallest groups that are not to cost each other votes.

@@ -9,7 +9,7 @@
 //! Invariants:
 //! - One subscriber has one vote in every cell: its own statistic is computed first
 //!   (`per-subscriber-first`), whatever the number of its results.
-//! - [`Public`] has no other constructor than [`Ledger::release`]. Every set of subscribers behind anything it ever published
+//! - [`Public`] has no other maker than [`Ledger::release`]; it can be kept and read back. Every set of subscribers behind anything it ever published
 //!   is a union of cohorts of at least k, so that differences of cells, windows and versions are too.
 //! - The result depends on the set of rows and the ledger alone, never on order, a clock or chance.
 //!
@@ -45,6 +45,7 @@
 
 mod cluster;
 mod confidence;
+mod extract;
 mod group;
 mod k;
 mod ledger;
@@ -61,6 +62,7 @@ mod window;
 
 pub use cluster::{CLUSTER_PREFIX, Clusters};
 pub use confidence::Interval;
+pub use extract::{Extract, MAX_VALUES, Material, OPTIONS, extract};
 pub use k::{K, KError};
 pub use ledger::{Ledger, Refused};
 pub use metric::{Metric, Unit};

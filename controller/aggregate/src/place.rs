@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The PID that stands for everybody, and everywhere.
 pub const TOTAL: &str = "TOTAL";
 
@@ -32,7 +34,7 @@ impl<'a> Labels<'a> {
 }
 
 /// How large a place is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Everybody.
     Total,

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Window};
 
+mod stored;
+
 /// Which intervals of a window are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Calendar {
     /// Twenty-four hours of the day, from midnight UTC, each over all days of the window.
     HourOfDay,
@@ -42,8 +46,10 @@ pub struct Rules {
     pub calendars: BTreeMap<Metric, Vec<Calendar>>,
 }
 
-/// The publishable result of one window. Made by [`Ledger::release`](crate::Ledger::release) alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The publishable result of one window. Made by [`Ledger::release`](crate::Ledger::release) alone; what was kept of it with
+/// `serde` can be read back, if it holds together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "stored::Stored")]
 pub struct Public {
     pub(crate) window: Window,
     pub(crate) version: usize,
@@ -56,7 +62,7 @@ pub struct Public {
 }
 
 /// A cell and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Located {
     pub(crate) metric: Metric,
     /// Index into the places.
@@ -67,7 +73,7 @@ pub(crate) struct Located {
 }
 
 /// A group of subscribers with its PID.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicPlace {
     /// For instance `as3320:de-by`, or `TOTAL`.
     pub pid: String,
@@ -76,7 +82,7 @@ pub struct PublicPlace {
 }
 
 /// A measurement cluster with its PID.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicCluster {
     /// `MSMNT-CL1` and so on.
     pub pid: String,
@@ -85,7 +91,7 @@ pub struct PublicCluster {
 }
 
 /// The figures of one metric between one group of subscribers and one cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicCell {
     pub(crate) subscribers: usize,
     pub(crate) samples: u64,
@@ -94,7 +100,7 @@ pub struct PublicCell {
 }
 
 /// One figure of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
     /// Which.
     pub statistic: Statistic,
@@ -143,7 +149,7 @@ impl PublicCell {
 }
 
 /// What was not counted among the results of everybody published.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filtered {
     pub(crate) subscribers: usize,
     pub(crate) results: BTreeMap<Reason, u64>,

@@ -15,7 +15,7 @@ pub struct Row<'a> {
     pub labels: Labels<'a>,
     /// What was measured.
     pub metric: Metric,
-    /// Name or address of the far end.
+    /// Name or address of the far end; empty where it must not be named, and the row counts towards `TOTAL` alone.
     pub target: &'a str,
     /// The figures, in the metric's unit, each under 2^48. A row without any counts as seen, and has no vote.
     pub values: &'a [u64],

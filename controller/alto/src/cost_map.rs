@@ -1,30 +1,52 @@
 //! Cost maps (RFC 7285 §11.2.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use crate::{PidName, Tag};
 
-/// A cost: a whole number in the metric's unit, or a rank.
+/// A cost in the metric's unit, or a rank: a decimal number with at most four decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cost(u64);
 
+/// Parts of a unit that are told apart.
+const PARTS: u64 = 10_000;
+
 impl Cost {
-    /// A cost of that many units.
+    /// A cost of that many whole units; more than 10¹⁵ are as many as that.
     pub fn new(units: u64) -> Self {
-        Self(units)
+        Self(units.min(1_000_000_000_000_000) * PARTS)
     }
 
-    /// The number of units.
+    /// A cost of that many ten-thousandths of a unit: parts per million as percent.
+    pub fn ten_thousandths(parts: u64) -> Self {
+        Self(parts)
+    }
+
+    /// The number of whole units, decimals cut off.
     pub fn units(self) -> u64 {
-        self.0
+        self.0 / PARTS
+    }
+
+    /// As constraints compare it (RFC 7285 §11.3.2.3).
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a number of JSON is a double for its readers"
+    )]
+    pub fn as_f64(self) -> f64 {
+        self.0 as f64 / PARTS as f64
     }
 }
 
 impl Serialize for Cost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.0)
+        if self.0.is_multiple_of(PARTS) {
+            serializer.serialize_u64(self.units())
+        } else {
+            serializer.serialize_f64(self.as_f64())
+        }
     }
 }
 
@@ -38,57 +60,152 @@ pub enum Preference {
 }
 
 /// Costs from sources to destinations. A pair without a cost is absent; there is no row without a cost.
+///
+/// Small: names are kept once, a cell is an index and a number, and maps made of each other share the indices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CostMap {
-    rows: BTreeMap<PidName, BTreeMap<PidName, Cost>>,
+    pairs: Arc<Pairs>,
+    /// One for each pair, in their order.
+    costs: Box<[Cost]>,
+}
+
+/// Which pairs have a cost.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pairs {
+    /// All PIDs that occur, in order.
+    names: Box<[PidName]>,
+    /// Sources that have cells, in order, each with the index of its first cell.
+    rows: Box<[(u32, u32)]>,
+    /// Destinations of all cells, in order within a row.
+    destinations: Box<[u32]>,
+}
+
+/// An index of names or cells.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "2³² cells do not fit into the memory that holds their names"
+)]
+fn short(index: usize) -> u32 {
+    index as u32
 }
 
 impl CostMap {
     /// A map of the given cells: source, destination, cost. Of two cells of one pair the last counts.
     pub fn new(cells: impl IntoIterator<Item = (PidName, PidName, Cost)>) -> Self {
-        let mut map = Self::default();
-        for (source, destination, cost) in cells {
-            map.rows
-                .entry(source)
-                .or_default()
-                .insert(destination, cost);
+        let cells: Vec<_> = cells.into_iter().collect();
+        let names: BTreeSet<&PidName> = cells.iter().flat_map(|(s, d, _)| [s, d]).collect();
+        let numbers: HashMap<&PidName, u32> =
+            names.iter().zip(0..).map(|(name, n)| (*name, n)).collect();
+        let mut numbered: Vec<(u32, u32, Cost)> = cells
+            .iter()
+            .map(|(s, d, cost)| (numbers[s], numbers[d], *cost))
+            .collect();
+        numbered.sort_by_key(|(source, destination, _)| (*source, *destination));
+        numbered.dedup_by(|later, first| {
+            let same = (later.0, later.1) == (first.0, first.1);
+            if same {
+                first.2 = later.2;
+            }
+            same
+        });
+        let mut rows: Vec<(u32, u32)> = Vec::new();
+        for (index, (source, ..)) in numbered.iter().enumerate() {
+            if rows.last().is_none_or(|(last, _)| last != source) {
+                rows.push((*source, short(index)));
+            }
         }
-        map
+        Self {
+            costs: numbered.iter().map(|(.., cost)| *cost).collect(),
+            pairs: Arc::new(Pairs {
+                rows: rows.into(),
+                destinations: numbered.iter().map(|(_, d, _)| *d).collect(),
+                names: names.into_iter().cloned().collect(),
+            }),
+        }
     }
 
     /// The cost of a pair, if it is defined.
     pub fn cost(&self, source: &PidName, destination: &PidName) -> Option<Cost> {
-        self.rows.get(source)?.get(destination).copied()
+        self.row(source)?.cost(destination)
+    }
+
+    /// The costs from a source; `None` if it has none.
+    pub fn row(&self, source: &PidName) -> Option<CostRow<'_>> {
+        let source = short(self.pairs.names.binary_search(source).ok()?);
+        let rows = &self.pairs.rows;
+        let row = rows.binary_search_by_key(&source, |(s, _)| *s).ok()?;
+        Some(self.row_at(row))
+    }
+
+    fn row_at(&self, row: usize) -> CostRow<'_> {
+        let Pairs {
+            names,
+            rows,
+            destinations,
+        } = &*self.pairs;
+        let first = rows[row].1 as usize;
+        let end = rows
+            .get(row + 1)
+            .map_or(destinations.len(), |(_, next)| *next as usize);
+        CostRow {
+            names,
+            destinations: &destinations[first..end],
+            costs: &self.costs[first..end],
+        }
+    }
+
+    /// All rows in the order of their sources' names.
+    pub fn rows(&self) -> impl Iterator<Item = (&PidName, CostRow<'_>)> {
+        let Pairs { names, rows, .. } = &*self.pairs;
+        let rows = rows.iter().enumerate();
+        rows.map(|(row, (source, _))| (&names[*source as usize], self.row_at(row)))
     }
 
     /// All cells in the order of their names.
     pub fn cells(&self) -> impl Iterator<Item = (&PidName, &PidName, Cost)> {
-        self.rows.iter().flat_map(|(source, row)| {
-            row.iter()
-                .map(move |(destination, cost)| (source, destination, *cost))
-        })
+        self.rows()
+            .flat_map(|(source, row)| row.cells().map(move |(d, cost)| (source, d, cost)))
+    }
+
+    /// All PIDs that are a source or a destination, in order.
+    pub fn pids(&self) -> impl Iterator<Item = &PidName> {
+        self.pairs.names.iter()
+    }
+
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.costs.len()
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.costs.is_empty()
     }
 
     /// The same pairs with other costs.
     #[must_use]
     pub fn map(&self, f: impl Fn(Cost) -> Cost) -> Self {
-        Self::new(
-            self.cells()
-                .map(|(source, destination, cost)| (source.clone(), destination.clone(), f(cost))),
-        )
+        Self {
+            pairs: Arc::clone(&self.pairs),
+            costs: self.costs.iter().map(|cost| f(*cost)).collect(),
+        }
     }
 
     /// The ranks of the costs among each other, from 1 for the best; equal costs have equal ranks
     /// (RFC 7285 §6.1.2.2).
     #[must_use]
     pub fn ordinal(&self, preference: Preference) -> Self {
-        let distinct: BTreeSet<Cost> = self.cells().map(|(.., cost)| cost).collect();
-        let best_first: Vec<Cost> = match preference {
-            Preference::Lower => distinct.into_iter().collect(),
-            Preference::Higher => distinct.into_iter().rev().collect(),
+        let mut distinct = self.costs.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let rank = |cost: Cost| {
+            let worse = distinct.partition_point(|other| *other < cost);
+            match preference {
+                Preference::Lower => worse + 1,
+                Preference::Higher => distinct.len() - worse,
+            }
         };
-        let ranks: BTreeMap<Cost, Cost> = best_first.into_iter().zip((1..).map(Cost)).collect();
-        self.map(|cost| ranks[&cost])
+        self.map(|cost| Cost::new(rank(cost) as u64))
     }
 
     /// `routingcost` out of median round-trip times in microseconds: steps of a tenth of a millisecond,
@@ -96,7 +213,7 @@ impl CostMap {
     #[must_use]
     pub fn routingcost(&self) -> Self {
         const STEP_US: u64 = 100;
-        self.map(|delay| Cost(delay.0.div_ceil(STEP_US)))
+        self.map(|delay| Cost::new(delay.units().div_ceil(STEP_US)))
     }
 
     /// The tag of the content.
@@ -108,7 +225,41 @@ impl CostMap {
 impl Serialize for CostMap {
     /// The data member `cost-map`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.rows.serialize(serializer)
+        serializer.collect_map(self.rows())
+    }
+}
+
+/// The costs from one source.
+#[derive(Clone, Copy, Debug)]
+pub struct CostRow<'a> {
+    names: &'a [PidName],
+    destinations: &'a [u32],
+    costs: &'a [Cost],
+}
+
+impl<'a> CostRow<'a> {
+    /// The cost to a destination, if it is defined.
+    pub fn cost(&self, destination: &PidName) -> Option<Cost> {
+        let at = self
+            .destinations
+            .binary_search_by(|d| self.names[*d as usize].cmp(destination))
+            .ok()?;
+        Some(self.costs[at])
+    }
+
+    /// Destinations and costs in the order of the destinations' names.
+    pub fn cells(&self) -> impl Iterator<Item = (&'a PidName, Cost)> + use<'a> {
+        let names = self.names;
+        self.destinations
+            .iter()
+            .zip(self.costs)
+            .map(move |(destination, cost)| (&names[*destination as usize], *cost))
+    }
+}
+
+impl Serialize for CostRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.cells())
     }
 }
 

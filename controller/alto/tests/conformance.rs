@@ -6,5 +6,6 @@ mod conformance {
     mod endpoint_property;
     mod http;
     mod maps;
+    mod shelves;
     pub(crate) mod world;
 }

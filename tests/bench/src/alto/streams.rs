@@ -1,0 +1,234 @@
+//! Many open update streams, and one change.
+
+use super::client::{Caller, Question};
+use super::publish::{CHANGED, Version};
+use super::questions::tag;
+use crate::{clock, machine};
+use anyhow::{Context, Result, bail, ensure};
+use glimpse_store::Sqlite;
+use serde_json::json;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Streams of one address; listeners bound the connections of each.
+pub(super) const STREAMS_OF_ONE: usize = 900;
+/// Connections that are made at once.
+const HANDSHAKES: usize = 64;
+/// Streams that come and go before memory is looked at.
+const FIRST: usize = 100;
+/// Until memory that was needed in passing has been given back.
+const REST: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How often is looked whether the server shows the change.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Streamed {
+    pub(super) count: usize,
+    /// Resident memory of the server.
+    pub(super) before: u64,
+    pub(super) after: u64,
+    pub(super) opened_s: f64,
+    /// From the commit in the database until a GET has the change.
+    pub(super) shown_s: f64,
+    /// From then until the first stream, and the last, has it; negative if a stream was faster than the GET that looked.
+    pub(super) first_s: f64,
+    pub(super) last_s: f64,
+}
+
+/// Opens the streams, publishes `second` in the server's database, and waits until all streams have it.
+pub(super) async fn run(
+    caller: &Caller,
+    port: u16,
+    server: u32,
+    count: usize,
+    store: &Sqlite,
+    second: &Version,
+) -> Result<Streamed> {
+    let mut client = caller.open(port).await?;
+    let cost_map = Question::get(CHANGED);
+    let before = tag(&client.body(&cost_map).await?)?;
+    let network_map = tag(&client.body(&Question::get("/networkmap/nm-seg")).await?)?;
+    let request = request(&network_map, &before);
+    drop(open(caller, port, &request, FIRST).await?);
+    tokio::time::sleep(REST).await;
+    let memory = machine::memory(server)?.resident;
+    let began = clock::steady();
+    let mut open = open(caller, port, &request, count).await?;
+    let opened_s = began.elapsed().as_secs_f64();
+    tokio::time::sleep(REST).await;
+    let after = machine::memory(server)?.resident;
+
+    let committed = clock::steady();
+    second.store(store, 1).await?;
+    let etag = client.ask(&cost_map).await?.etag;
+    let shown = loop {
+        let look = cost_map
+            .clone()
+            .with("if-none-match", etag.clone().unwrap_or_default());
+        let answer = client.ask(&look).await?;
+        if answer.status == hyper::StatusCode::OK {
+            break clock::steady();
+        }
+        ensure!(committed.elapsed() < PATIENCE, "the change is not shown");
+        tokio::time::sleep(LOOK).await;
+    };
+    let new = tag(&client.body(&cost_map).await?)?;
+    ensure!(
+        new != before,
+        "the change was shown before it was looked for"
+    );
+    let _ = open.new_tag.send(Some(new));
+    let mut moments: Vec<Instant> = Vec::new();
+    while moments.len() < count {
+        let next = tokio::time::timeout(PATIENCE, open.told.recv());
+        let next = next.await.with_context(|| {
+            format!(
+                "{} of {count} streams have not got the change",
+                count - moments.len()
+            )
+        })?;
+        moments.push(next.context("all streams have ended")??);
+    }
+    moments.sort();
+    let seconds = |moment: Option<&Instant>| {
+        let Some(moment) = moment else { return 0.0 };
+        moment.saturating_duration_since(shown).as_secs_f64()
+            - shown.saturating_duration_since(*moment).as_secs_f64()
+    };
+    Ok(Streamed {
+        count,
+        before: memory,
+        after,
+        opened_s,
+        shown_s: (shown - committed).as_secs_f64(),
+        first_s: seconds(moments.first()),
+        last_s: seconds(moments.last()),
+    })
+}
+
+/// Streams that are open; they end when this is dropped.
+struct Open {
+    _readers: JoinSet<()>,
+    new_tag: watch::Sender<Option<String>>,
+    told: mpsc::UnboundedReceiver<Result<Instant>>,
+}
+
+/// A request for changes of a cost map to somebody who has it already.
+fn request(network_map: &str, cost_map: &str) -> Arc<[u8]> {
+    let body = json!({"add": {
+        "map": {"resource-id": "nm-seg", "tag": network_map},
+        "delay": {"resource-id": "nm-seg-delay-rt", "tag": cost_map},
+    }})
+    .to_string();
+    let request = format!(
+        "POST /updates HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: text/event-stream\r\n\
+         content-type: application/alto-updatestreamparams+json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    request.into_bytes().into()
+}
+
+async fn open(caller: &Caller, port: u16, request: &Arc<[u8]>, count: usize) -> Result<Open> {
+    let (new_tag, tag) = watch::channel(None);
+    let (telling, told) = mpsc::unbounded_channel();
+    let ready = Arc::new(AtomicUsize::new(0));
+    let at_once = Arc::new(Semaphore::new(HANDSHAKES));
+    let mut readers = JoinSet::new();
+    for number in 0..count {
+        let network = u8::try_from(number / STREAMS_OF_ONE + 2)?;
+        let stream = Reader {
+            caller: caller.clone(),
+            port,
+            from: Ipv4Addr::new(127, 0, 0, network),
+            request: Arc::clone(request),
+            ready: Arc::clone(&ready),
+            at_once: Arc::clone(&at_once),
+            tag: tag.clone(),
+        };
+        let telling = telling.clone();
+        readers.spawn(async move {
+            // Nobody listens any more at the end.
+            let _ = telling.send(stream.read().await);
+        });
+    }
+    let mut open = Open {
+        _readers: readers,
+        new_tag,
+        told,
+    };
+    let began = clock::steady();
+    while ready.load(Ordering::Relaxed) < count {
+        if let Ok(early) = open.told.try_recv() {
+            early.context("while streams were opened")?;
+            bail!("a stream was told of a change that there is none of");
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "{} of {count} streams are open",
+            ready.load(Ordering::Relaxed)
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(open)
+}
+
+struct Reader {
+    caller: Caller,
+    port: u16,
+    from: Ipv4Addr,
+    request: Arc<[u8]>,
+    ready: Arc<AtomicUsize>,
+    at_once: Arc<Semaphore>,
+    tag: watch::Receiver<Option<String>>,
+}
+
+impl Reader {
+    /// Opens a stream and reads until it is told of the change: the moment of that.
+    async fn read(self) -> Result<Instant> {
+        let permit = self.at_once.acquire().await?;
+        let mut tls = self.caller.connect(self.port, self.from).await?;
+        tls.write_all(&self.request).await?;
+        let mut text = Vec::new();
+        until(&mut tls, &mut text, "control-uri").await?;
+        ensure!(
+            text.starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            String::from_utf8_lossy(&text)
+        );
+        drop(permit);
+        self.ready.fetch_add(1, Ordering::Relaxed);
+        text.clear();
+        // A change of a map is told as a patch of it, and names its version.
+        until(&mut tls, &mut text, "application/merge-patch+json,delay").await?;
+        let moment = clock::steady();
+        let mut tag = self.tag.clone();
+        let known = tag.wait_for(Option::is_some).await?.clone();
+        until(&mut tls, &mut text, &known.unwrap_or_default()).await?;
+        Ok(moment)
+    }
+}
+
+/// Reads until the text stands in what was read.
+async fn until(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    text: &mut Vec<u8>,
+    wanted: &str,
+) -> Result<()> {
+    let wanted = wanted.as_bytes();
+    while !text.windows(wanted.len()).any(|part| part == wanted) {
+        let read = stream.read_buf(text).await?;
+        ensure!(
+            read > 0,
+            "the stream ended: {}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    Ok(())
+}
