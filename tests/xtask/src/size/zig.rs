@@ -60,7 +60,7 @@ impl Zig {
                     .arg(&wanted),
             )
             .context("Zig comes from PyPI, for Linux on x86_64")?;
-            fs::write(&ready, "").with_context(|| ready.display().to_string())?;
+            fs::write(&ready, made).with_context(|| ready.display().to_string())?;
         }
         let place = process::read(Command::new(&python).args([
             "-c",
@@ -102,8 +102,10 @@ impl Zig {
 
     /// Lets Zig link a program of nothing, by the compiler in `place`, and keeps the parts that it took.
     fn musl(place: &Path) -> Result<()> {
-        let ready = place.join(format!("musl-{VERSION}.ready"));
-        if ready.is_file() {
+        // It holds what was made from: another Zig or another unwinder makes it anew.
+        let ready = place.join("musl.ready");
+        let made = format!("{VERSION}\n{NO_UNWINDER}");
+        if fs::read_to_string(&ready).is_ok_and(|there| there == made) {
             return Ok(());
         }
         let source = place.join("nothing.c");
@@ -144,7 +146,7 @@ impl Zig {
                 .arg("rcs")
                 .args([&archive, &object]),
         )?;
-        fs::write(&ready, "").with_context(|| ready.display().to_string())
+        fs::write(&ready, made).with_context(|| ready.display().to_string())
     }
 }
 
