@@ -7,7 +7,7 @@
 
 use glimpse_tests::luci::bench::{Bench, Options};
 use glimpse_tests::luci::{lab, workspace};
-use glimpse_tests::namespace::Namespace;
+use glimpse_tests::namespace::{End, Namespace};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,15 +29,14 @@ fn luci_pages_in_a_browser() {
     if real || !nix::unistd::geteuid().is_root() {
         return pages();
     }
-    let home = Namespace::new("luci").unwrap();
-    let address = format!("{}/24", lab::HOME);
-    for words in [
-        &["link", "add", "lan0", "type", "dummy"][..],
-        &["address", "add", &address, "dev", "lan0"],
-        &["link", "set", "dev", "lan0", "multicast", "on", "up"],
-    ] {
-        home.ip(words).unwrap();
-    }
+    let [home, rest] = ["luci", "luci-rest"].map(|name| Namespace::new(name).unwrap());
+    let [here, there] = [lab::HOME, Ipv4Addr::new(192, 168, 77, 2)];
+    let end = |addresses| End {
+        device: "lan0",
+        addresses,
+    };
+    home.join(end(&[(here.into(), 24)]), &rest, end(&[(there.into(), 24)]))
+        .unwrap();
     home.enter(pages).unwrap();
 }
 

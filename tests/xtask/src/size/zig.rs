@@ -60,7 +60,7 @@ impl Zig {
                     .arg(&wanted),
             )
             .context("Zig comes from PyPI, for Linux on x86_64")?;
-            fs::write(&ready, made).with_context(|| ready.display().to_string())?;
+            fs::write(&ready, "").with_context(|| ready.display().to_string())?;
         }
         let place = process::read(Command::new(&python).args([
             "-c",
