@@ -65,6 +65,31 @@ async function toolbox(page, report, lab) {
 		await measure(page, 'traceroute', { host: '127.0.0.1', max_hops: '3' });
 		must(/127\.0\.0\.1 is 1 hop away/.test(await page.locator('.gl-told h3').innerText()), `says "${await page.locator('.gl-told h3').innerText()}"`);
 	});
+	await report.check('toolbox: markup in the name of a wireless network stays text', async () => {
+		/* There is no wireless card to hear it with: the page draws a record. */
+		await open(page, 'toolbox');
+		const count = await page.evaluate(async markup => {
+			const drawn = (await L.require('glimpse.result')).render({ method: 'wifi', status: 'ok', own: true, bytes: { sent: 0, received: 0 }, duration: 1,
+				start_time: '2026-11-22T12:00:00Z', probe_result: { ap_list: [ { interface: markup, ssid: markup, stations: [ { level: -60 } ] } ] } });
+			const place = document.querySelector('#view').appendChild(drawn);
+			return place.textContent.split(markup).length - 1;
+		}, HOSTILE);
+		must(count >= 2, `shows it ${count} times`);
+		equal(await page.locator('#view img').count(), 0, 'images');
+		await collect(page);
+	});
+	const announced = 'toolbox: markup in what a device announces stays text';
+	if (!lab?.gateway)
+		report.skip(announced);
+	else
+		await report.check(announced, async () => {
+			await measure(page, 'upnp', { timeout: '1000' });
+			await page.locator('.gl-told details').first().evaluate(node => { node.open = true; });
+			const said = await page.locator('.gl-told').innerText();
+			must(said.split(HOSTILE).length > 3, `does not show name, maker and model: "${said.slice(0, 300)}"`);
+			equal(await page.locator('#view img').count(), 0, 'images');
+			await collect(page);
+		});
 	if (!lab) {
 		for (const kind of [ 'names', 'texts', 'mail servers' ])
 			report.skip(`toolbox: markup in ${kind} of a DNS answer stays text`);

@@ -28,6 +28,68 @@ pub struct Configuration {
     #[serde(skip_serializing_if = "Option::is_none", with = "key_text")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub peer_key: Option<[u8; 32]>,
+    /// Whom the household's trouble-shooter may ask where the household names nobody.
+    #[serde(skip_serializing_if = "Diagnose::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub diagnose: Diagnose,
+}
+
+/// Hosts that the operator offers to the household's trouble-shooter. What the household sets itself comes first, and it
+/// may decline them all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Diagnose {
+    /// Names or addresses that answer pings, at most 4.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(default))]
+    pub reference: Vec<String>,
+    /// A page over HTTP, without TLS, that any login page on the way would replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_url: Option<String>,
+    /// Its exact content, but for white space at the end; at most 1024 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_answer: Option<String>,
+    /// What is downloaded to fill the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed_url: Option<String>,
+    /// Where is posted to, to fill it the other way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_url: Option<String>,
+}
+
+impl Diagnose {
+    /// References that are used.
+    pub const MOST_REFERENCES: usize = 4;
+    /// Longest known page, in bytes.
+    pub const LONGEST_ANSWER: usize = 1024;
+
+    /// Whether nothing is offered.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self, Refused> {
+        let members = cursor.object()?;
+        let text = |name, most| {
+            let member = members.optional(name);
+            member
+                .map(|text| text.text(most).map(str::to_owned))
+                .transpose()
+        };
+        let mut reference = Vec::new();
+        if let Some(list) = members.optional("reference") {
+            for host in list.array(Self::MOST_REFERENCES)? {
+                reference.push(host.text(253)?.to_owned());
+            }
+        }
+        Ok(Self {
+            reference,
+            page_url: text("page_url", 500)?,
+            page_answer: text("page_answer", Self::LONGEST_ANSWER)?,
+            speed_url: text("speed_url", 500)?,
+            upload_url: text("upload_url", 500)?,
+        })
+    }
 }
 
 /// A key as text.
@@ -67,6 +129,7 @@ impl Default for Configuration {
             wait_s: 60,
             monthly_bytes: None,
             peer_key: None,
+            diagnose: Diagnose::default(),
         }
     }
 }
@@ -120,6 +183,10 @@ impl Configuration {
                         .ok_or_else(|| key.refuse("must be 32 bytes in base64"))
                 })
                 .transpose()?,
+            diagnose: match members.optional("diagnose") {
+                Some(offer) => Diagnose::read(&offer)?,
+                None => Diagnose::default(),
+            },
         })
     }
 }
@@ -135,6 +202,12 @@ mod tests {
             repository: Some("https://repo.example.net".to_owned()),
             monthly_bytes: Some(7),
             peer_key: Some([9; 32]),
+            diagnose: Diagnose {
+                reference: vec!["ping.example.net".to_owned()],
+                page_answer: Some("fine".to_owned()),
+                speed_url: Some("https://speed.example.net/100M".to_owned()),
+                ..Diagnose::default()
+            },
             ..Configuration::default()
         };
         let printed = serde_json::to_vec(&configuration).unwrap();

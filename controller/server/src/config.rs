@@ -10,7 +10,7 @@ pub use alto::{Alto, AltoLimits, PlaceFiles};
 pub use operators::{Operator, Role};
 
 use crate::admission::{Limits, OptOuts};
-use glimpse_model::configuration::Configuration;
+use glimpse_model::configuration::{Configuration, Diagnose};
 use glimpse_model::read::{Cursor, Refused};
 use glimpse_model::timing::Timing;
 use serde::Deserialize;
@@ -212,6 +212,18 @@ struct AgentsSection {
     upload: Option<serde_json::Value>,
     wait_s: Option<u32>,
     monthly_bytes: Option<u64>,
+    diagnose: DiagnoseSection,
+}
+
+/// Whom the households' trouble-shooters may ask.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DiagnoseSection {
+    reference: Vec<String>,
+    page_url: Option<String>,
+    page_answer: Option<String>,
+    speed_url: Option<String>,
+    upload_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -370,6 +382,14 @@ impl AgentsSection {
         configuration.wait_s = self.wait_s.unwrap_or(configuration.wait_s);
         configuration.repository = self.repository;
         configuration.monthly_bytes = self.monthly_bytes;
+        let offer = self.diagnose;
+        configuration.diagnose = Diagnose {
+            reference: offer.reference,
+            page_url: offer.page_url,
+            page_answer: offer.page_answer,
+            speed_url: offer.speed_url,
+            upload_url: offer.upload_url,
+        };
         let printed = serde_json::to_vec(&configuration)
             .map_err(|error| Refused::new("agents", error.to_string()))?;
         Configuration::parse(&printed).map_err(|refused| refused.within("agents"))
@@ -400,6 +420,8 @@ pub fn template(listen: std::net::IpAddr) -> String {
          pull = {{ periodic = {{ interval = 60000, randomSpread = 10000 }} }}\n\
          upload = {{ immediate = {{}} }}\n\
          wait_s = 60\n\
+         # What the households' trouble-shooters may use where a household names nobody.\n\
+         # diagnose = {{ reference = [\"ping.example.net\"], speed_url = \"https://speed.example.net/100M\" }}\n\
          \n\
          [limits]   # what all agents together may send to one target\n\
          runs_per_hour = 3600\n\

@@ -18,6 +18,8 @@ class Desk:
     def __init__(self, resource, view):
         self.resource = resource
         self.view = view
+        for name in resource.uses:
+            view.watch(name)
 
     def question(self, **members):
         return {name.replace("_", "-"): value for name, value in members.items()}

@@ -21,6 +21,7 @@ class EndpointDesk(costs.Desk):
     def __init__(self, resource, view):
         super().__init__(resource, view)
         self.map = view.directory.map_of_endpoints(resource)
+        view.watch(self.map.id)
         self.network_map = view.document(self.map)["network-map"]
         self.lookup = Lookup(self.network_map)
         known = addresses(self.network_map, resource.id, most=4 * SIDE)

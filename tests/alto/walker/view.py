@@ -46,6 +46,13 @@ class View:
     def network_map(self, name):
         return self.document(self.directory.resources[name])
 
+    def watch(self, network_map):
+        """Knows from now on whether something else is published of this network map: what has no document of its own is published
+        together with what has one."""
+        maps = [each for each in self.directory.of(wire.COST_MAP, False) if each.uses == [network_map]]
+        for each in maps[:1]:
+            self.document(each)
+
     def costs(self, resource, name):
         """All cells of a cost type: of the cost map if there is one, else of the filtered one without a filter."""
         kind = resource.cost_type(name)
@@ -53,9 +60,6 @@ class View:
         for each in maps:
             if key(each.cost_type(each.names()[0])) == key(kind):
                 return cells(self.document(each)["cost-map"])
-        # What has no document of its own is published together with those that have.
-        for each in maps[:1]:
-            self.document(each)
         return cells(self.post(resource, {"cost-type": kind})["cost-map"])
 
 

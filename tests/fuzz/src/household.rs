@@ -9,6 +9,7 @@ use glimpse_agent::host::proc as texts;
 use glimpse_agent::identity::{Fingerprint, MAX_CERTIFICATES, Trust, Validity, certificates};
 use glimpse_agent::local::history::{Rollups, Span};
 use glimpse_agent::local::service::Request;
+use glimpse_agent::local::survey::Survey;
 use glimpse_agent::local::uci;
 use glimpse_agent::spool::codec::{self, Damage, FRAME_HEADER, SEGMENT_HEADER};
 use glimpse_agent::uplink::backoff;
@@ -30,6 +31,14 @@ pub fn uci(bytes: &[u8]) {
     for line in text.lines() {
         let _ = uci::QuietHours::parse(line);
         let _ = uci::QuietZone::parse(line);
+    }
+}
+
+/// The survey's file, and answers as they come by the bus.
+pub fn survey(bytes: &[u8]) {
+    if let Ok(survey) = Survey::parse(bytes) {
+        let printed = survey.json().to_string();
+        assert_eq!(Survey::parse(printed.as_bytes()), Ok(survey));
     }
 }
 

@@ -99,6 +99,7 @@ pub const TARGETS: &[Target] = &[
     target("spool_segment", household::spool_segment),
     target("ssdp", upnp::ssdp),
     target("stream_filter", restconf::filter),
+    target("survey", household::survey),
     target("token", peers::token),
     target("traceroute", probes::traceroute),
     target("ubus_facts", ubus::facts),

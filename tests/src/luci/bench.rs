@@ -273,6 +273,7 @@ impl Bench {
                 json!({
                     "dns": self.lab.dns.to_string(),
                     "web": format!("http://{}", self.lab.web),
+                    "gateway": self.lab.gateway.is_some(),
                     "controller": self.controller.url(),
                     "fingerprint": self.controller.fingerprint,
                 })

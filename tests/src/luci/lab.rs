@@ -1,4 +1,5 @@
-//! What is measured: a name server and a web server on loopback. The names and texts they give are hostile.
+//! What is measured: a name server and a web server on loopback, and, where this machine is in the home's network, a gateway
+//! there. The names and texts they give are hostile.
 
 use super::http;
 use std::io::{self, BufReader, Read, Write};
@@ -11,6 +12,12 @@ pub const HOSTILE: &str = "<img src=x onerror=\"window.__hit=1\">";
 /// The same for names, whose text form escapes blanks and quotes.
 pub const HOSTILE_NAME: &str = "<details/open/ontoggle=__hit=1>";
 
+/// This machine in the home's network, where a test makes one.
+pub const HOME: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
+
+/// Where devices are searched for (`UPnP` Device Architecture 1.1 §1.2).
+const SEARCHED_AT: (Ipv4Addr, u16) = (Ipv4Addr::new(239, 255, 255, 250), 1900);
+
 /// The line is as fast as so many bytes every so many milliseconds make it: about 100 Mbit/s for one connection.
 const PORTION: usize = 64 << 10;
 const EVERY: Duration = Duration::from_millis(5);
@@ -22,6 +29,8 @@ pub struct Lab {
     pub dns: SocketAddr,
     /// The web server: `/down` gives without end, `/up` takes.
     pub web: SocketAddr,
+    /// The gateway's description; `None` if there is no home's network.
+    pub gateway: Option<SocketAddr>,
 }
 
 impl Lab {
@@ -35,6 +44,10 @@ impl Lab {
         let lab = Self {
             dns: names.local_addr()?,
             web: web.local_addr()?,
+            gateway: match TcpListener::bind((HOME, 0)) {
+                Ok(described) => Some(gateway(described)?),
+                Err(_) => None,
+            },
         };
         std::thread::spawn(move || answer_names(&names));
         std::thread::spawn(move || {
@@ -44,6 +57,50 @@ impl Lab {
         });
         Ok(lab)
     }
+}
+
+/// A gateway of the home that announces itself with markup.
+fn gateway(described: TcpListener) -> io::Result<SocketAddr> {
+    let at = described.local_addr()?;
+    let (group, port) = SEARCHED_AT;
+    let searches = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    searches.join_multicast_v4(&group, &HOME)?;
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((length, peer)) = searches.recv_from(&mut buffer) {
+            let text = String::from_utf8_lossy(&buffer[..length]);
+            let Some(wanted) = text.lines().find_map(|line| line.strip_prefix("ST: ")) else {
+                continue;
+            };
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nST: {wanted}\r\nUSN: uuid:1::{wanted}\r\nLOCATION: http://{at}/root.xml\r\nSERVER: lab\r\n\r\n"
+            );
+            // Nobody waits for an answer that cannot be sent.
+            let _ = searches.send_to(answer.as_bytes(), peer);
+        }
+    });
+    std::thread::spawn(move || {
+        for stream in described.incoming().flatten() {
+            // A device that is left in the middle of its answer has told what it could.
+            let _ = describe(stream);
+        }
+    });
+    Ok(at)
+}
+
+fn describe(stream: TcpStream) -> io::Result<()> {
+    let mut writer = stream.try_clone()?;
+    http::read(&mut BufReader::new(stream))?;
+    let name = HOSTILE.replace('<', "&lt;").replace('>', "&gt;");
+    let body = format!(
+        "<root><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType>\
+         <friendlyName>{name}</friendlyName><manufacturer>{name}</manufacturer><modelName>{name}</modelName></device></root>"
+    );
+    write!(
+        writer,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn answer_names(socket: &UdpSocket) {

@@ -4,6 +4,7 @@
 use super::measure::wrap;
 use super::{Exit, Failure, print, print_json};
 use crate::app;
+use crate::daemon::last_configuration;
 use crate::diagnose::finding::State;
 use crate::diagnose::values::Values;
 use crate::diagnose::words::{self, fill};
@@ -18,10 +19,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub(super) async fn run(kind: Kind, config: &Path, json: bool) -> Result<Exit, Failure> {
-    let settings = app::settings(config)?;
+    let mut settings = app::settings(config)?;
     let registry = Arc::new(plugins::registry(&settings).await);
     let socket = settings.local.socket.clone();
     let state_dir = settings.controller.state_dir.clone();
+    let told = last_configuration(&state_dir);
+    settings.diagnose.take(&told.diagnose);
     let mut means = Means::new(registry, settings);
     // What the household has told of its contract, if this user may read it.
     if let Ok(survey) = survey::load(&state_dir) {

@@ -6,6 +6,7 @@ use super::finding::Reason;
 use super::means::Means;
 use super::slow::Trips;
 use super::values::{Families, Version};
+use crate::guard;
 use crate::local::verdict::median;
 use glimpse_model::outcome::{Ending, Outcome};
 use glimpse_net::interface::{self, DefaultRoute};
@@ -65,9 +66,33 @@ impl<'a> Bench<'a> {
         context
     }
 
+    /// The same for a host or URL of the settings: one that the controller gave may not lead into the household's network.
+    pub(super) fn context_for(&self, text: &str, limit: Duration) -> Context {
+        let settings = &self.means.settings;
+        let context = self.context(limit);
+        if !settings.diagnose.is_stranger(text) {
+            return context;
+        }
+        let lab = settings.lab.targets;
+        Context {
+            admit: Arc::new(move |address| guard::target::admit(address, false, lab)),
+            ..context
+        }
+    }
+
     /// Runs a method.
     pub(super) async fn measure(
         &self,
+        method: &'static str,
+        options: Value,
+    ) -> Result<Outcome, Reason> {
+        self.measure_for("", method, options).await
+    }
+
+    /// Runs a method towards a host or URL of the settings.
+    pub(super) async fn measure_for(
+        &self,
+        text: &str,
         method: &'static str,
         options: Value,
     ) -> Result<Outcome, Reason> {
@@ -80,7 +105,7 @@ impl<'a> Bench<'a> {
         let options = descriptor
             .read(&options)
             .map_err(|refused| Reason::NoAnswer(Some(format!("{method}: {refused}"))))?;
-        let context = self.context(descriptor.longest_run(&options));
+        let context = self.context_for(text, descriptor.longest_run(&options));
         Ok(descriptor.run(&options, &context).await)
     }
 
@@ -218,13 +243,23 @@ impl<'a> Bench<'a> {
             .collect()
     }
 
-    /// The references that have an address.
+    /// The references that have an address. Those of the controller's offer have none in the household's network.
     pub(super) async fn targets(&self) -> Vec<Target> {
         let references = self.references();
+        let diagnose = &self.means.settings.diagnose;
+        let offered = diagnose.references.first();
+        let offered = offered.is_some_and(|text| diagnose.is_stranger(text));
+        let lab = self.means.settings.lab.targets;
+        let allowed =
+            |address: &IpAddr| !offered || guard::target::admit(*address, false, lab).is_ok();
         let located = references
             .iter()
             .map(|(host, port)| async move {
                 let addresses = self.locate(host).await;
+                let addresses = Families {
+                    ipv4: addresses.ipv4.filter(allowed),
+                    ipv6: addresses.ipv6.filter(allowed),
+                };
                 let port = *port;
                 Target { addresses, port }
             })

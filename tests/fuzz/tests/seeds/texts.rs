@@ -253,6 +253,16 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("control_request", "seconds", " 120 "),
     (
+        "survey",
+        "full",
+        r#"{"answers":{"contract_down_kbps":100000,"contract_up_kbps":40000,"technology":"fibre","provider":"Aster","satisfaction":4,"reliability":5,"use":["work","games"]},"answered":"2026-11-22T12:00:00Z","shared":true}"#,
+    ),
+    (
+        "survey",
+        "nothing",
+        r#"{"answers":null,"answered":null,"shared":false}"#,
+    ),
+    (
         "proc",
         "stat",
         "cpu  4705 150 1120 16250 520 30 45 0 0 0\ncpu0 1 2 3 4\n",

@@ -22,6 +22,8 @@ int _Unwind_Backtrace(void *trace, void *argument) { (void)trace; (void)argument
 void *_Unwind_GetIP(void *context) { (void)context; return 0; }
 void *_Unwind_GetIPInfo(void *context, int *before) { (void)context; *before = 0; return 0; }
 void *_Unwind_GetCFA(void *context) { (void)context; return 0; }
+int _Unwind_VRS_Get(void *context, int kind, unsigned number, int form, void *value) { /* on ARM, in place of the above */
+    (void)context; (void)kind; (void)number; (void)form; *(unsigned *)value = 0; return 0; }
 void *_Unwind_FindEnclosingFunction(void *place) { (void)place; return 0; }
 ";
 
@@ -100,8 +102,10 @@ impl Zig {
 
     /// Lets Zig link a program of nothing, by the compiler in `place`, and keeps the parts that it took.
     fn musl(place: &Path) -> Result<()> {
-        let ready = place.join(format!("musl-{VERSION}.ready"));
-        if ready.is_file() {
+        // It holds what was made from: another Zig or another unwinder makes it anew.
+        let ready = place.join("musl.ready");
+        let made = format!("{VERSION}\n{NO_UNWINDER}");
+        if fs::read_to_string(&ready).is_ok_and(|there| there == made) {
             return Ok(());
         }
         let source = place.join("nothing.c");
@@ -142,7 +146,7 @@ impl Zig {
                 .arg("rcs")
                 .args([&archive, &object]),
         )?;
-        fs::write(&ready, "").with_context(|| ready.display().to_string())
+        fs::write(&ready, made).with_context(|| ready.display().to_string())
     }
 }
 

@@ -85,7 +85,9 @@ impl Daemon {
 
     fn means(&self, client: Option<IpAddr>) -> Means {
         let registry = self.registry.borrow().clone();
-        let mut means = Means::new(registry, self.settings.clone());
+        let mut settings = self.settings.clone();
+        settings.diagnose.take(&self.configuration.diagnose);
+        let mut means = Means::new(registry, settings);
         means.client = client;
         means.known = self.known(clock::now());
         means.ways = ways::ways(&self.history);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::diagnose::slow::Known;
 use crate::local::uci::Settings;
+use glimpse_model::configuration::Diagnose as Offer;
 use glimpse_model::time::Timestamp;
 use glimpse_probe::registry::Registry;
 use std::path::Path;
@@ -70,6 +71,36 @@ async fn an_address_counts_only_where_its_version_has_a_way_out() {
     let targets = bench.targets().await;
     assert_eq!(targets.len(), 1);
     assert_eq!(targets[0].addresses.ipv4, Some([192, 0, 2, 1].into()));
+}
+
+#[tokio::test]
+async fn whom_the_controller_names_is_not_in_the_household() {
+    let root = tempfile::tempdir().unwrap();
+    put(root.path(), "proc/net/route", ROUTE);
+    let url = "http://127.0.0.1:1/";
+    let offer = Offer {
+        reference: vec!["192.168.1.1".to_owned(), "9.9.9.9".to_owned()],
+        speed_url: Some(url.to_owned()),
+        ..Offer::default()
+    };
+    let mut offered = settings(&[], None);
+    offered.diagnose.take(&offer);
+    let foreign = means(root.path(), offered);
+    let bench = Bench::new(&foreign);
+    let targets = bench.targets().await;
+    let addresses: Vec<_> = targets.iter().map(|target| target.addresses.ipv4).collect();
+    assert_eq!(addresses, [Some([9, 9, 9, 9].into())]);
+    let options = || json!({"url": url, "upload_url": url, "directions": "down"});
+    let refused = bench.measure_for(url, "latencyload", options()).await;
+    let refused = refused.unwrap().error.unwrap_or_default();
+    assert!(refused.contains("may not be measured"), "{refused}");
+
+    let own = means(root.path(), settings(&["192.168.1.1"], None));
+    let bench = Bench::new(&own);
+    assert_eq!(bench.targets().await.len(), 1, "the household's own word");
+    let tried = bench.measure_for(url, "latencyload", options()).await;
+    let tried = tried.unwrap().error.unwrap_or_default();
+    assert!(!tried.contains("may not be measured"), "{tried}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub(in crate::diagnose) async fn load(
     let url = url.as_deref().ok_or(Reason::NotConfigured(option))?;
     let options = json!({"url": url, "upload_url": url, "directions": direction.as_str(), "idle_time": 2000,
         "ramp_up_time": 1500, "target_time": 6000, "max_bytes": MOST_BYTES, "redirects": 3});
-    let outcome = bench.measure("latencyload", options).await?;
+    let outcome = bench.measure_for(url, "latencyload", options).await?;
     figures(&outcome, direction)
         .ok_or_else(|| Reason::NoAnswer(outcome.error.or_else(|| Some("nothing came".to_owned()))))
 }

@@ -35,8 +35,8 @@ pub(in crate::diagnose) async fn page(bench: &Bench<'_>) -> Result<Page, Reason>
         came.ipv4 = Some(Came::None(format!("{host} has no address here")));
     }
     let (ipv4, ipv6) = tokio::join!(
-        over(bench, &url, answer, addresses.ipv4, Version::V4),
-        over(bench, &url, answer, addresses.ipv6, Version::V6),
+        over(bench, text, &url, answer, addresses.ipv4, Version::V4),
+        over(bench, text, &url, answer, addresses.ipv6, Version::V6),
     );
     Ok(Page {
         url: text.to_owned(),
@@ -49,6 +49,7 @@ pub(in crate::diagnose) async fn page(bench: &Bench<'_>) -> Result<Page, Reason>
 
 async fn over(
     bench: &Bench<'_>,
+    text: &str,
     url: &Url,
     answer: &str,
     address: Option<IpAddr>,
@@ -59,7 +60,7 @@ async fn over(
         Version::V4 => FamilyChoice::Ipv4,
         Version::V6 => FamilyChoice::Ipv6,
     };
-    let fetched = tokio::time::timeout(LIMIT, fetch(bench, url, answer, family)).await;
+    let fetched = tokio::time::timeout(LIMIT, fetch(bench, text, url, answer, family)).await;
     Some(match fetched {
         Ok(Ok(came)) => came,
         // A server that speaks something else than HTTP is not the one that was asked.
@@ -74,11 +75,12 @@ async fn over(
 
 async fn fetch(
     bench: &Bench<'_>,
+    text: &str,
     url: &Url,
     answer: &str,
     family: FamilyChoice,
 ) -> Result<Came, HttpError> {
-    let context = bench.context(LIMIT);
+    let context = bench.context_for(text, LIMIT);
     let tally = Tally::limited(BYTES);
     let origin = Origin::locate(url, family, &context, &tally).await?;
     let mut connection = origin.connect(0, BUFFER).await?;

@@ -198,11 +198,14 @@ pub(super) fn columns(public: &Public, pids: &Pids<'_>) -> Result<Vec<Column>, A
     Ok(columns)
 }
 
+/// Values by interval: source, destination, one for each interval.
+type Intervals = BTreeMap<(PidName, PidName), Box<[Cost]>>;
+
 /// The cells of one statistic, with their calendars.
 #[derive(Default)]
 struct Cells {
     costs: Vec<(PidName, PidName, Cost)>,
-    calendars: BTreeMap<Kind, BTreeMap<(PidName, PidName), Box<[Cost]>>>,
+    calendars: BTreeMap<Kind, Intervals>,
 }
 
 impl View {
@@ -304,17 +307,15 @@ fn context(window: &Window, method: &str, of: Option<&str>) -> CostContext {
     let length = BTreeMap::from([("seconds".to_owned(), Parameter::Number(seconds))]);
     let parameters = [
         ("aggregation", Parameter::from(AGGREGATION)),
+        // Endpoint costs share these cost types: where a pair has no figure, that of everybody stands in.
+        ("endpoint-fallback", Parameter::from(TOTAL)),
         ("method", Parameter::from(method)),
         ("window", Parameter::Object(length)),
     ];
     CostContext::new(parameters.into_iter().chain(of.map(|of| ("of", of.into()))))
 }
 
-fn calendar(
-    kind: Kind,
-    window: &Window,
-    cells: BTreeMap<(PidName, PidName), Box<[Cost]>>,
-) -> Option<Calendar> {
+fn calendar(kind: Kind, window: &Window, cells: Intervals) -> Option<Calendar> {
     Some(Calendar {
         kind: match kind {
             Kind::HourOfDay => CalendarKind::HourOfDay,

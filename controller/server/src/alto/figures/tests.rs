@@ -213,7 +213,7 @@ fn only_what_stays_the_same_is_in_the_context() {
     assert_eq!(
         first.0,
         json!({"cost-source": "estimation", "parameters": {"aggregation": "per-subscriber-first",
-            "method": "udp-icmp-echo", "window": {"seconds": 604_800}}})
+            "endpoint-fallback": "TOTAL", "method": "udp-icmp-echo", "window": {"seconds": 604_800}}})
     );
 }
 

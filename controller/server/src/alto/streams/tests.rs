@@ -65,6 +65,21 @@ async fn alto_check_62_a_comment_breaks_the_silence() {
 }
 
 #[tokio::test]
+async fn alto_check_62_publications_without_news_do_not_put_the_comment_off() {
+    let fixture = serving("", publication(1, 1)).await;
+    let mut events = Events::open(&fixture, &costs()).await;
+    events.control().await;
+    events.next().await.unwrap();
+    tokio::time::pause();
+    for _ in 0..46 {
+        show(&fixture, publication(1, 1));
+        let second = tokio::time::timeout(Duration::from_secs(1), events.next()).await;
+        assert!(second.is_err(), "there is no event");
+    }
+    assert_eq!(events.comments, 3, "one for each 15 seconds");
+}
+
+#[tokio::test]
 async fn alto_check_60_a_stream_is_controlled_by_its_uri_alone() {
     let fixture = serving("", publication(2, 1)).await;
     let mut events = Events::open(&fixture, &costs()).await;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// Silence is no longer than 15 seconds (RFC 8895 §6.8), on the way included.
 const SILENCE: Duration = Duration::from_secs(14);
@@ -25,6 +26,8 @@ pub(super) struct Writer {
     place: Place,
     changes: watch::Receiver<u64>,
     pieces: mpsc::Sender<Bytes>,
+    /// Runs out when something must be written again, whatever was published meanwhile.
+    silence: Pin<Box<Sleep>>,
 }
 
 /// What is to be written next.
@@ -49,6 +52,7 @@ impl Writer {
             place,
             changes,
             pieces,
+            silence: Box::pin(sleep(SILENCE)),
         };
         tokio::spawn(writer.run());
         Body::new(Pieces(taken))
@@ -106,13 +110,14 @@ impl Writer {
             tokio::select! {
                 changed = self.changes.changed() => return changed.ok(),
                 () = self.slot.rung.notified() => return Some(()),
-                () = tokio::time::sleep(SILENCE) => self.send(Bytes::from_static(COMMENT)).await?,
+                () = self.silence.as_mut() => self.send(Bytes::from_static(COMMENT)).await?,
             }
         }
     }
 
-    async fn send(&self, piece: Bytes) -> Option<()> {
-        let sent = tokio::time::timeout(STALL, self.pieces.send(piece)).await;
+    async fn send(&mut self, piece: Bytes) -> Option<()> {
+        let sent = timeout(STALL, self.pieces.send(piece)).await;
+        self.silence.set(sleep(SILENCE));
         sent.ok()?.ok()
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP for ALTO clients: one request, one connection, everything bounded.
 
 mod error;
+mod trust;
 
 pub(super) use error::FetchError;
 
@@ -15,12 +16,10 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,9 +36,6 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const MOST_REDIRECTIONS: usize = 5;
 /// Longest body of a refusal that is looked at.
 const LONGEST_REFUSAL: usize = 64 << 10;
-/// Where systems keep the roots they trust.
-const BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
-const LONGEST_BUNDLE: u64 = 4 << 20;
 
 /// A whole answer of status 200.
 #[derive(Debug)]
@@ -74,7 +70,7 @@ impl Client {
     /// A client that trusts the roots in `ca`, or those of the system, and takes answers of at most `limit` bytes.
     pub(super) fn new(ca: Option<&Path>, limit: usize) -> Result<Self, FetchError> {
         Ok(Self {
-            tls: Arc::new(trusting(ca)?),
+            tls: Arc::new(trust::trusting(ca)?),
             limit,
         })
     }
@@ -237,39 +233,6 @@ impl Stream {
             }
         }
     }
-}
-
-fn trusting(ca: Option<&Path>) -> Result<ClientConfig, FetchError> {
-    let read = |path: &Path| {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path)?;
-        file.take(LONGEST_BUNDLE).read_to_end(&mut bytes)?;
-        Ok::<_, io::Error>(bytes)
-    };
-    let (path, bundle) = match ca {
-        Some(path) => (
-            path.to_owned(),
-            read(path).map_err(|source| FetchError::Roots {
-                file: path.to_owned(),
-                source,
-            })?,
-        ),
-        None => BUNDLES
-            .iter()
-            .find_map(|path| Some((PathBuf::from(path), read(Path::new(path)).ok()?)))
-            .ok_or(FetchError::NoBundle)?,
-    };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(FetchError::NoRoots(path));
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// Tries the addresses of the host one after the other.

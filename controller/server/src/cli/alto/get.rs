@@ -65,7 +65,7 @@ impl From<Type> for Kind {
 pub(in crate::cli) struct Ecs {
     #[command(flatten)]
     server: Server,
-    /// Source endpoint, such as 192.0.2.1 or 2001:db8::1; without any, this machine as the server sees it.
+    /// Source endpoint, an address of IPv4 or IPv6; without any, this machine as the server sees it.
     #[arg(long = "from", value_name = "ADDRESS")]
     from: Vec<String>,
     /// Destination endpoint; without any, this machine as the server sees it.

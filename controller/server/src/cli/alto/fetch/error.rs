@@ -1,6 +1,7 @@
 //! Why a server gave no answer, and what to do about it.
 
-use super::{BUNDLES, MOST_REDIRECTIONS};
+use super::MOST_REDIRECTIONS;
+use super::trust::BUNDLES;
 use crate::alto::client::Refused;
 use crate::cli::CliError;
 use hyper::StatusCode;

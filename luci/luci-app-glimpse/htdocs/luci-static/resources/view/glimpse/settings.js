@@ -176,7 +176,7 @@ return view.extend({
 		fill(management, 'enabled', [
 			['list', 'call_home', _('Call home to'), null, 'controller.example.net:4336'],
 			['list', 'listen', _('Listen at'), _('Addresses of this router; empty: nowhere.'), '192.0.2.1', 'ipaddr("nomask")'],
-			['text', 'port', _('Port'), null, 8443, 'port']
+			['text', 'port', _('Port'), null, 8443, 'range(1024,65535)']
 		]);
 
 		const advanced = tab('responder', _('Advanced'));
@@ -190,7 +190,7 @@ return view.extend({
 		]);
 		fill(advanced, null, [['flag', 'enabled', _('Answer other agents'), _('Only those to which the controller gave leave.')]]);
 		fill(advanced, 'enabled', [
-			['text', 'port', _('Port'), null, 5105, 'port']
+			['text', 'port', _('Port'), null, 5105, 'range(1024,65535)']
 		]);
 		fill(advanced, null, [
 			['flag', 'plugins.enabled', _('Plug-ins: programs of your own')]
