@@ -8,7 +8,6 @@ use glimpse_probe::methods::http::url::{Scheme, Url};
 use glimpse_probe::resolve::Host;
 use std::net::IpAddr;
 
-
 /// Whom the household lets the trouble-shooter ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnose {
@@ -55,7 +54,9 @@ impl Diagnose {
         }
         let strangers = &mut self.strangers;
         let mut fill = |own: &mut Option<String>, offered: &Option<String>, good: Parse| {
-            if own.is_none() && let Some(text) = offered.as_deref().and_then(good) {
+            if own.is_none()
+                && let Some(text) = offered.as_deref().and_then(good)
+            {
                 strangers.push(text.clone());
                 *own = Some(text);
             }
@@ -175,7 +176,11 @@ mod tests {
             ..Diagnose::default()
         };
         own.take(&offer());
-        assert_eq!(own.references, ["ping.isp.example"], "what is no host is not asked");
+        assert_eq!(
+            own.references,
+            ["ping.isp.example"],
+            "what is no host is not asked"
+        );
         assert_eq!(own.page_url.as_deref(), Some("http://isp.example/known"));
         assert_eq!(own.page_answer.as_deref(), Some("well"));
         assert_eq!(own.speed_url.as_deref(), Some("https://speed.example/10M"));
@@ -189,7 +194,13 @@ mod tests {
         let text = "config diagnose\n\toption offered 0\n";
         let mut own = parse(text.as_bytes()).unwrap().0.diagnose;
         own.take(&offer());
-        assert_eq!(own, Diagnose { offered: false, ..Diagnose::default() });
+        assert_eq!(
+            own,
+            Diagnose {
+                offered: false,
+                ..Diagnose::default()
+            }
+        );
     }
 
     #[test]
