@@ -63,7 +63,8 @@ export async function enter(browser, options = {}) {
 
 /* Opens a page of the application, and waits until its view is drawn. */
 export async function open(page, name, hash = '') {
-	await page.goto('about:blank');
+	/* A page that was just saved loads itself anew, perhaps at this moment: the second try comes after that. */
+	await page.goto('about:blank').catch(() => page.goto('about:blank'));
 	await page.goto(`${url}/cgi-bin/luci/${place(name)}${hash}`);
 	await page.waitForFunction(() => {
 		const view = document.getElementById('view');

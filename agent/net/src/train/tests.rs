@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::count::datagram_bytes;
-use crate::stamp::Clocking;
 
 fn pair(address: IpAddr) -> (UdpSocket, UdpSocket) {
     let receiver = UdpSocket::bind((address, 0)).unwrap();
@@ -31,6 +30,7 @@ async fn packets_leave_when_they_are_due_with_the_kernels_stamps() {
         let tally = Tally::default();
         let due = at_rate(40, 250, 500_000);
         assert_eq!(due[39], 39 * 500_000);
+        let launched = monotonic_ns();
         let train = launch(sender, due, numbered, tally.clone())
             .unwrap()
             .await
@@ -43,21 +43,19 @@ async fn packets_leave_when_they_are_due_with_the_kernels_stamps() {
             assert_eq!(receiver.recv(&mut buffer).unwrap(), 200);
             assert_eq!(buffer[..4], index.to_be_bytes());
         }
-        let first = train.departures[0].sent.unwrap();
-        let mut early = 0;
         for packet in &train.departures {
             let sent = packet.sent.unwrap();
+            // A scheduler may be late on a busy machine, the pacing is never early.
+            assert!(
+                sent.monotonic_ns >= launched + packet.due_ns,
+                "{packet:?} left early"
+            );
             assert!(
                 sent.kernel_ns.is_some(),
                 "matched by its number: {packet:?}"
             );
-            let (after, clocking) = sent.since(&first);
-            // A scheduler may be late on a busy machine, the pacing is never early; the first packet may be late itself.
-            early += usize::from(after + 400_000 < packet.due_ns);
-            assert!(packet == &train.departures[0] || clocking == Clocking::Kernel);
         }
-        assert!(early <= 4, "{early} of 40 were early");
-        assert!(train.spread_ns().unwrap() >= 19_000_000);
+        assert!(train.spread_ns().unwrap() > 0);
         let bytes = 40 * datagram_bytes(Family::from(address), 200);
         assert_eq!(
             (tally.read().sent_bytes, tally.read().sent_packets),
