@@ -109,24 +109,21 @@ fn configuration(dir: &Path, port: u16, pem: &Path, files: &[Served]) -> String 
     } else {
         ""
     };
-    let locations: String = files
-        .iter()
-        .map(|file| {
-            let (name, media_type) = (file.name, file.media_type);
-            format!("location = /{name} {{ types {{ }} default_type {media_type}; }}\n")
-        })
-        .collect();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {dir}/{kind};\n"))
-        .collect();
+    let location = |file: &Served| {
+        let (name, media_type) = (file.name, file.media_type);
+        format!("location = /{name} {{ types {{ }} default_type {media_type}; }}")
+    };
+    let locations = files.iter().map(location).collect::<Vec<_>>().join("\n");
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
+        .join("\n");
     format!(
         "{user}daemon off;\nworker_processes auto;\npid {dir}/pid;\nerror_log stderr error;\n\
          events {{ worker_connections 1024; }}\n\
          http {{\naccess_log off;\nsendfile on;\ntcp_nopush on;\nopen_file_cache max=100;\n\
-         keepalive_requests 100000000;\netag on;\ngzip_static on;\ngzip_vary on;\n{temporary}\
+         keepalive_requests 100000000;\netag on;\ngzip_static on;\ngzip_vary on;\n{temporary}\n\
          server {{\nlisten 127.0.0.1:{port} ssl backlog=1024;\nroot {dir};\n\
-         ssl_certificate {pem};\nssl_certificate_key {pem};\nssl_protocols TLSv1.3;\n{locations}}}\n}}\n"
+         ssl_certificate {pem};\nssl_certificate_key {pem};\nssl_protocols TLSv1.3;\n{locations}\n}}\n}}\n"
     )
 }
 

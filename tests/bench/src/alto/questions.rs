@@ -146,7 +146,7 @@ async fn paced(
                     answer.status,
                     String::from_utf8_lossy(&answer.body)
                 );
-                ms.push((began.elapsed() - since).as_secs_f64() * 1e3);
+                ms.push(began.elapsed().saturating_sub(since).as_secs_f64() * 1e3);
                 bytes = bytes.max(answer.body.len());
             }
             Ok((ms, bytes))
