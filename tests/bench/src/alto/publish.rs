@@ -129,7 +129,7 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
         late: Duration::ZERO,
         ..Config::load(&dir.join(CONFIGURATION))?.alto
     };
-    let store = Sqlite::open(&dir.join("beside.db"), &Options::default()).await?;
+    let store = Sqlite::create(&dir.join("beside.db"), &Options::default()).await?;
     let now = clock::civil()?;
     let mut ledger = Ledger::default();
     let wait_us = i64::try_from(config.wait.as_micros())?;
