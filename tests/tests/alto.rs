@@ -42,6 +42,7 @@ fn the_walker_finds_nothing_wrong_here() {
         "--complete",
         "--changes",
         "40",
+        "--idle",
         "--address",
         "ipv4:127.0.0.1",
     ];
@@ -56,6 +57,8 @@ fn the_walker_finds_nothing_wrong_here() {
     assert_eq!(again, 1, "{said:#?}");
     let checked = said.iter().filter(|line| line.starts_with("ok")).count();
     assert!(checked > 300, "{checked} checks: {said:#?}");
+    let idle = |line: &&String| line.starts_with("ok") && line.contains("signs of life");
+    assert_eq!(said.iter().filter(idle).count(), 1, "{said:#?}");
     let patches = said.iter().find_map(|line| {
         let (count, _) = line.split_once(" patches replayed")?;
         count.trim_start_matches('…').trim().parse::<u32>().ok()

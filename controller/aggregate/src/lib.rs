@@ -51,6 +51,7 @@ mod k;
 mod ledger;
 mod metric;
 mod observe;
+mod parallel;
 mod pattern;
 mod place;
 mod public;
@@ -69,7 +70,7 @@ pub use metric::{Metric, Unit};
 pub use observe::{MergeError, Observations};
 pub use place::{Labels, Level, Place, TOTAL};
 pub use public::{
-    Calendar, Figure, Filtered, Public, PublicCell, PublicCluster, PublicPlace, Rules,
+    Calendar, Figure, Filtered, Public, PublicCell, PublicCluster, PublicPlace, Rules, Unreadable,
 };
 pub use row::{DelayMethod, PingKind, Row, UnknownPingKind};
 pub use statistic::{Percentile, Statistic, UnknownStatistic};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Window};
 
-mod stored;
+mod packed;
+
+pub use packed::Unreadable;
 
 /// Which intervals of a window are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Calendar {
     /// Twenty-four hours of the day, from midnight UTC, each over all days of the window.
     HourOfDay,
@@ -46,10 +46,9 @@ pub struct Rules {
     pub calendars: BTreeMap<Metric, Vec<Calendar>>,
 }
 
-/// The publishable result of one window. Made by [`Ledger::release`](crate::Ledger::release) alone; what was kept of it with
-/// `serde` can be read back, if it holds together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "stored::Stored")]
+/// The publishable result of one window. Made by [`Ledger::release`](crate::Ledger::release) alone; what was kept of it as
+/// [bytes](Public::to_bytes) can be read back, if it holds together.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {
     pub(crate) window: Window,
     pub(crate) version: usize,
@@ -57,23 +56,34 @@ pub struct Public {
     pub(crate) newest_us: Option<i64>,
     pub(crate) places: Vec<PublicPlace>,
     pub(crate) clusters: Vec<PublicCluster>,
+    /// In the order of metrics.
     pub(crate) cells: Vec<Located>,
+    /// Of all cells, in their order: hundreds of thousands of small allocations less.
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) calendars: Vec<Entries>,
     pub(crate) filtered: Filtered,
 }
 
 /// A cell and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Located {
     pub(crate) metric: Metric,
     /// Index into the places.
-    pub(crate) place: usize,
+    pub(crate) place: u32,
     /// Index into the clusters; `None` is `TOTAL`.
-    pub(crate) cluster: Option<usize>,
-    pub(crate) cell: PublicCell,
+    pub(crate) cluster: Option<u32>,
+    pub(crate) subscribers: usize,
+    pub(crate) samples: u64,
+    /// Where its figures and its calendars end among all; they begin where those of the cell before end.
+    pub(crate) figures: u32,
+    pub(crate) calendars: u32,
 }
 
+/// The values of a calendar, one for each interval.
+pub(crate) type Entries = (Calendar, Statistic, Box<[u64]>);
+
 /// A group of subscribers with its PID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicPlace {
     /// For instance `as3320:de-by`, or `TOTAL`.
     pub pid: String,
@@ -82,7 +92,7 @@ pub struct PublicPlace {
 }
 
 /// A measurement cluster with its PID.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicCluster {
     /// `MSMNT-CL1` and so on.
     pub pid: String,
@@ -91,16 +101,16 @@ pub struct PublicCluster {
 }
 
 /// The figures of one metric between one group of subscribers and one cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublicCell {
-    pub(crate) subscribers: usize,
-    pub(crate) samples: u64,
-    pub(crate) figures: Vec<Figure>,
-    pub(crate) calendars: Vec<(Calendar, Statistic, Box<[u64]>)>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicCell<'a> {
+    subscribers: usize,
+    samples: u64,
+    figures: &'a [Figure],
+    calendars: &'a [Entries],
 }
 
 /// One figure of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Figure {
     /// Which.
     pub statistic: Statistic,
@@ -110,24 +120,24 @@ pub struct Figure {
     pub confidence: Option<Interval>,
 }
 
-impl PublicCell {
+impl<'a> PublicCell<'a> {
     /// Distinct subscribers, rounded down to a multiple of five outside the laboratory.
-    pub fn subscribers(&self) -> usize {
+    pub fn subscribers(self) -> usize {
         self.subscribers
     }
 
     /// Measured figures behind it, rounded likewise.
-    pub fn samples(&self) -> u64 {
+    pub fn samples(self) -> u64 {
         self.samples
     }
 
     /// All figures.
-    pub fn figures(&self) -> &[Figure] {
-        &self.figures
+    pub fn figures(self) -> &'a [Figure] {
+        self.figures
     }
 
     /// A figure; `None` if it was not asked for, or is an extreme of too few.
-    pub fn figure(&self, statistic: Statistic) -> Option<Figure> {
+    pub fn figure(self, statistic: Statistic) -> Option<Figure> {
         self.figures
             .iter()
             .find(|f| f.statistic == statistic)
@@ -135,12 +145,12 @@ impl PublicCell {
     }
 
     /// A figure's value in the metric's unit; `None` as for [`PublicCell::figure`].
-    pub fn value(&self, statistic: Statistic) -> Option<u64> {
+    pub fn value(self, statistic: Statistic) -> Option<u64> {
         Some(self.figure(statistic)?.value)
     }
 
     /// A calendar's values, one for each interval; `None` if some interval has too few.
-    pub fn calendar(&self, calendar: Calendar, statistic: Statistic) -> Option<&[u64]> {
+    pub fn calendar(self, calendar: Calendar, statistic: Statistic) -> Option<&'a [u64]> {
         self.calendars
             .iter()
             .find(|(c, s, _)| (*c, *s) == (calendar, statistic))
@@ -149,7 +159,7 @@ impl PublicCell {
 }
 
 /// What was not counted among the results of everybody published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filtered {
     pub(crate) subscribers: usize,
     pub(crate) results: BTreeMap<Reason, u64>,
@@ -206,23 +216,70 @@ impl Public {
 
     /// PID of the subscribers, PID of the cluster or `TOTAL`, and figures of one metric. Which of the two is the source in
     /// ALTO's sense is the metric's matter ([`Metric::is_from_cluster`]).
-    pub fn cells(&self, metric: Metric) -> impl Iterator<Item = (&PublicPlace, &str, &PublicCell)> {
+    pub fn cells(
+        &self,
+        metric: Metric,
+    ) -> impl Iterator<Item = (&PublicPlace, &str, PublicCell<'_>)> {
         let first = self.cells.partition_point(|c| c.metric < metric);
-        self.cells[first..]
-            .iter()
-            .take_while(move |c| c.metric == metric)
-            .map(|c| (&self.places[c.place], self.cluster_pid(c.cluster), &c.cell))
+        let located = self.cells[first..].iter().enumerate();
+        located
+            .take_while(move |(_, c)| c.metric == metric)
+            .map(move |(nth, c)| {
+                let place = &self.places[c.place as usize];
+                (place, self.cluster_pid(c.cluster), self.whole(first + nth))
+            })
     }
 
-    fn cluster_pid(&self, cluster: Option<usize>) -> &str {
-        cluster.map_or(TOTAL, |index| &self.clusters[index].pid)
+    fn cluster_pid(&self, cluster: Option<u32>) -> &str {
+        cluster.map_or(TOTAL, |index| &self.clusters[index as usize].pid)
+    }
+
+    fn whole(&self, index: usize) -> PublicCell<'_> {
+        let located = &self.cells[index];
+        let (figures, calendars) = self.begin(index);
+        PublicCell {
+            subscribers: located.subscribers,
+            samples: located.samples,
+            figures: &self.figures[figures..located.figures as usize],
+            calendars: &self.calendars[calendars..located.calendars as usize],
+        }
+    }
+
+    /// Where the figures and calendars of a cell begin.
+    fn begin(&self, index: usize) -> (usize, usize) {
+        let before = index.checked_sub(1).map(|before| &self.cells[before]);
+        before.map_or((0, 0), |c| (c.figures as usize, c.calendars as usize))
     }
 
     /// The figures of one pair.
-    pub fn cell(&self, metric: Metric, place: &str, cluster: &str) -> Option<&PublicCell> {
+    pub fn cell(&self, metric: Metric, place: &str, cluster: &str) -> Option<PublicCell<'_>> {
         self.cells(metric)
             .find(|(p, c, _)| p.pid == place && *c == cluster)
             .map(|(_, _, cell)| cell)
+    }
+
+    /// The next version, in which one figure is one more: what a change costs can be measured with it. `None` if there is no such
+    /// figure. It is none that may be published.
+    #[doc(hidden)]
+    pub fn with_one_raised(
+        mut self,
+        metric: Metric,
+        place: &str,
+        cluster: &str,
+        statistic: Statistic,
+    ) -> Option<Self> {
+        let wanted = |c: &Located| {
+            c.metric == metric
+                && self.places[c.place as usize].pid == place
+                && self.cluster_pid(c.cluster) == cluster
+        };
+        let index = self.cells.iter().position(wanted)?;
+        let (first, _) = self.begin(index);
+        let end = self.cells[index].figures as usize;
+        let mut figures = self.figures[first..end].iter_mut();
+        figures.find(|f| f.statistic == statistic)?.value += 1;
+        self.version += 1;
+        Some(self)
     }
 
     /// Distinct subscribers behind all figures of a metric, rounded like every count.

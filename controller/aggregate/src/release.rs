@@ -6,13 +6,14 @@ use crate::cluster::{self, ClusterKey, Clusters};
 use crate::group::{Grouping, Part, Profile, Tree};
 use crate::observe::{Entry, Subject, runs};
 use crate::pattern::{NOTHING, Patterns};
-use crate::public::{Filtered, Located, Public, PublicCell, PublicCluster, PublicPlace, Rules};
-use crate::{Labels, Ledger, Observations, Place};
+use crate::public::{Filtered, Located, Public, PublicCluster, PublicPlace, Rules};
+use crate::{Labels, Ledger, Metric, Observations, Place};
 
 mod offer;
 mod tally;
 
 use offer::Offers;
+use tally::{Found, Tally};
 
 /// One release under way: indices are those of the sorted subscribers; above them come those of the ledger who
 /// have no result in this window.
@@ -22,7 +23,9 @@ pub(crate) struct Release<'a> {
     rules: &'a Rules,
     /// Numbers in the ledger.
     numbers: Vec<Option<u32>>,
-    /// Whether the subscriber's late results count.
+    /// Whether the subscriber has late results.
+    late: Vec<bool>,
+    /// Whether they count.
     adopt: Vec<bool>,
 }
 
@@ -38,7 +41,9 @@ struct Member {
 /// Who stands behind a publication; for the tests that attack it.
 #[cfg_attr(not(test), expect(dead_code, reason = "only the tests may know"))]
 pub(crate) struct Behind {
+    /// Without figures.
     state: Observations,
+    late: Vec<bool>,
     adopt: Vec<bool>,
     tree: Tree,
     offers: Offers,
@@ -60,6 +65,7 @@ pub(crate) fn release(
     let adopt = vec![true; state.subscribers.len()];
     let mut release = Release {
         ledger,
+        late: state.late(),
         state,
         rules,
         numbers,
@@ -86,11 +92,14 @@ pub(crate) fn release(
         .collect();
     release.settle(&tree, &mut offers.patterns, &mut profiles);
     let public = release.publish(&tree, &offers, &profiles);
-    let Release { state, adopt, .. } = release;
+    let Release {
+        state, late, adopt, ..
+    } = release;
     (
         public,
         Behind {
             state,
+            late,
             adopt,
             tree,
             offers,
@@ -136,11 +145,7 @@ impl Release<'_> {
     /// Decides whose late results are taken in: of a cohort that voted in this window before, those of at least k, while at
     /// least k others (or nobody) stay as they were. The cohort is split along that line.
     fn decide_late(&mut self) {
-        let mut late = vec![false; self.state.subscribers.len()];
-        for entry in self.state.entries.iter().filter(|e| e.is_late()) {
-            late[entry.subscriber()] = true;
-        }
-        if !late.contains(&true) {
+        if !self.late.contains(&true) {
             return;
         }
         let k = self.rules.k.subscribers();
@@ -155,7 +160,7 @@ impl Release<'_> {
             }
             let (mut changed, same): (Vec<&Member>, Vec<&Member>) = cohort
                 .iter()
-                .partition(|m| late.get(m.index as usize) == Some(&true));
+                .partition(|m| self.late.get(m.index as usize) == Some(&true));
             let held_back = if same.is_empty() {
                 0
             } else {
@@ -260,48 +265,57 @@ impl Release<'_> {
         }
     }
 
+    /// Counts the votes. The figures of a metric are let go of as soon as it is counted.
     fn publish(&mut self, tree: &Tree, offers: &Offers, profiles: &[Profile]) -> Public {
-        let state = &self.state;
         let votes = |index: &usize| profiles[*index].pattern != NOTHING;
         let voters: Vec<usize> = (0..profiles.len()).filter(votes).collect();
         let number = |index: &usize| self.numbers[*index];
         let voted: Vec<u32> = voters.iter().filter_map(number).collect();
-        let mut late = vec![false; profiles.len()];
-        for entry in state.entries.iter().filter(|e| e.is_late()) {
-            late[entry.subscriber()] = true;
-        }
         let adopted: Vec<u32> = voters
             .iter()
-            .filter(|i| self.adopt[**i] && late[**i])
+            .filter(|i| self.adopt[**i] && self.late[**i])
             .filter_map(number)
             .collect();
-        let version = self.ledger.note(state, &voted, &adopted);
-
+        let version = self.ledger.note(&self.state, &voted, &adopted);
         let newest = |index: &usize| {
-            let [in_time, late] = state.subscribers[*index].newest_us;
+            let [in_time, late] = self.state.subscribers[*index].newest_us;
             in_time.max(late.filter(|_| self.adopt[*index]))
         };
-        let located = tally::cells(state, &self.adopt, self.rules, tree, offers, profiles);
-        let (clusters, cluster_index) = number_clusters(state, &located);
-        let (places, place_index) = number_places(tree, &located);
-        let cells = located.into_iter().map(|found| Located {
-            metric: found.metric,
-            place: place_index[found.place],
-            cluster: found
-                .destination
-                .and_then(|d| cluster_index.get(&d).copied()),
-            cell: found.cell,
-        });
-        Public {
-            window: state.window,
+        let mut public = Public {
+            window: self.state.window,
             version,
             k: self.rules.k,
             newest_us: voters.iter().filter_map(newest).max(),
-            places,
-            clusters,
-            cells: cells.collect(),
+            places: Vec::new(),
+            clusters: Vec::new(),
+            cells: Vec::new(),
+            figures: Vec::new(),
+            calendars: Vec::new(),
             filtered: self.filtered(offers, profiles),
+        };
+        let tally = Tally::new(
+            self.state.window,
+            &self.adopt,
+            self.rules,
+            tree,
+            offers,
+            profiles,
+        );
+        for metric in self.rules.statistics.keys() {
+            let figures = std::mem::take(&mut self.state.figures[*metric as usize]);
+            for found in tally.cells(*metric, &figures) {
+                append(&mut public, *metric, found);
+            }
         }
+        let clusters = number_clusters(&self.state, &public.cells);
+        let places = number_places(tree, &public.cells);
+        for cell in &mut public.cells {
+            cell.place = places.index[cell.place as usize];
+            cell.cluster = cell.cluster.and_then(|d| clusters.index[d as usize]);
+        }
+        public.clusters = clusters.public;
+        public.places = places.public;
+        public
     }
 
     fn filtered(&self, offers: &Offers, profiles: &[Profile]) -> Filtered {
@@ -316,7 +330,7 @@ impl Release<'_> {
             seen(index) && (!entry.is_late() || self.adopt[index])
         };
         let mut results = BTreeMap::new();
-        for (subject, run) in runs(&self.state.entries) {
+        for (subject, run) in runs(&self.state.others) {
             if let Subject::Filtered(reason) = subject {
                 let of: Vec<usize> = run.iter().filter(counted).map(|e| e.subscriber()).collect();
                 if of.chunk_by(|a, b| a == b).count() >= k.subscribers() {
@@ -348,68 +362,81 @@ fn lot(name: &str) -> u64 {
     (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
-/// A cell of the tally: places and destinations by their indices there.
-struct Found {
-    metric: crate::Metric,
-    place: usize,
-    destination: Option<u32>,
-    cell: PublicCell,
+/// Appends a cell. Place and cluster are not numbered yet.
+fn append(public: &mut Public, metric: Metric, found: Found) {
+    let end = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    public.figures.extend(found.figures);
+    public.calendars.extend(found.calendars);
+    public.cells.push(Located {
+        metric,
+        place: end(found.place),
+        cluster: found.destination,
+        subscribers: found.subscribers,
+        samples: found.samples,
+        figures: end(public.figures.len()),
+        calendars: end(public.calendars.len()),
+    });
+}
+
+/// What has figures, and its indices by those of the release.
+struct Numbered<P, I> {
+    public: Vec<P>,
+    index: Vec<I>,
 }
 
 /// Gives the clusters their PIDs. A target that nobody may see figures of gets no number, since the number alone would tell
 /// that somebody measured it.
 fn number_clusters(
     state: &Observations,
-    found: &[Found],
-) -> (Vec<PublicCluster>, BTreeMap<u32, usize>) {
+    cells: &[Located],
+) -> Numbered<PublicCluster, Option<u32>> {
     let mut covered = vec![false; state.destinations.len()];
-    for destination in found.iter().filter_map(|f| f.destination) {
+    for destination in cells.iter().filter_map(|cell| cell.cluster) {
         covered[destination as usize] = true;
     }
     let mut public = Vec::new();
-    let mut index = BTreeMap::new();
     if let Clusters::Listed(list) = &state.clusters {
         public.extend(list.iter().zip(0..).map(|(targets, nth)| PublicCluster {
             pid: cluster::pid_name(nth),
             targets: targets.clone(),
         }));
     }
-    for (destination, key) in (0_u32..).zip(&state.destinations) {
-        match key {
-            ClusterKey::Entry(entry) => {
-                index.insert(destination, *entry);
-            }
-            ClusterKey::Target(target) if covered[destination as usize] => {
-                index.insert(destination, public.len());
+    let mut index = Vec::with_capacity(covered.len());
+    for (key, covered) in state.destinations.iter().zip(covered) {
+        index.push(match key {
+            ClusterKey::Entry(entry) => u32::try_from(*entry).ok(),
+            ClusterKey::Target(target) if covered => {
+                let number = u32::try_from(public.len()).ok();
                 public.push(PublicCluster {
                     pid: cluster::pid_name(public.len()),
                     targets: vec![target.to_string()],
                 });
+                number
             }
-            ClusterKey::Target(_) => {}
-        }
+            ClusterKey::Target(_) => None,
+        });
     }
-    (public, index)
+    Numbered { public, index }
 }
 
-/// The places with figures, and their indices by those of the tree.
-fn number_places(tree: &Tree, found: &[Found]) -> (Vec<PublicPlace>, Vec<usize>) {
+/// The places with figures.
+fn number_places(tree: &Tree, cells: &[Located]) -> Numbered<PublicPlace, u32> {
     let mut covered = vec![false; tree.places().len()];
-    for cell in found {
-        covered[cell.place] = true;
+    for cell in cells {
+        covered[cell.place as usize] = true;
     }
-    let mut index = vec![0; covered.len()];
     let mut public = Vec::new();
-    for (nth, place) in tree.places().iter().enumerate() {
-        index[nth] = public.len();
-        if covered[nth] {
+    let mut index = Vec::with_capacity(covered.len());
+    for (place, covered) in tree.places().iter().zip(covered) {
+        index.push(u32::try_from(public.len()).unwrap_or(u32::MAX));
+        if covered {
             public.push(PublicPlace {
                 pid: place.to_string(),
                 level: place.level(),
             });
         }
     }
-    (public, index)
+    Numbered { public, index }
 }
 
 #[cfg(test)]

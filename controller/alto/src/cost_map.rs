@@ -61,19 +61,19 @@ pub enum Preference {
 
 /// Costs from sources to destinations. A pair without a cost is absent; there is no row without a cost.
 ///
-/// Small: names are kept once, a cell is an index and a number, and maps made of each other share the indices.
+/// Small: names are kept once, a cell is an index and a number, and maps made of each other, or by one [`CostMaps`], share the indices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CostMap {
     pairs: Arc<Pairs>,
     /// One for each pair, in their order.
-    costs: Box<[Cost]>,
+    costs: Arc<[Cost]>,
 }
 
 /// Which pairs have a cost.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pairs {
-    /// All PIDs that occur, in order.
-    names: Box<[PidName]>,
+    /// PIDs in order, all that occur among them.
+    names: Arc<[PidName]>,
     /// Sources that have cells, in order, each with the index of its first cell.
     rows: Box<[(u32, u32)]>,
     /// Destinations of all cells, in order within a row.
@@ -96,32 +96,11 @@ impl CostMap {
         let names: BTreeSet<&PidName> = cells.iter().flat_map(|(s, d, _)| [s, d]).collect();
         let numbers: HashMap<&PidName, u32> =
             names.iter().zip(0..).map(|(name, n)| (*name, n)).collect();
-        let mut numbered: Vec<(u32, u32, Cost)> = cells
+        let numbered = cells
             .iter()
             .map(|(s, d, cost)| (numbers[s], numbers[d], *cost))
             .collect();
-        numbered.sort_by_key(|(source, destination, _)| (*source, *destination));
-        numbered.dedup_by(|later, first| {
-            let same = (later.0, later.1) == (first.0, first.1);
-            if same {
-                first.2 = later.2;
-            }
-            same
-        });
-        let mut rows: Vec<(u32, u32)> = Vec::new();
-        for (index, (source, ..)) in numbered.iter().enumerate() {
-            if rows.last().is_none_or(|(last, _)| last != source) {
-                rows.push((*source, short(index)));
-            }
-        }
-        Self {
-            costs: numbered.iter().map(|(.., cost)| *cost).collect(),
-            pairs: Arc::new(Pairs {
-                rows: rows.into(),
-                destinations: numbered.iter().map(|(_, d, _)| *d).collect(),
-                names: names.into_iter().cloned().collect(),
-            }),
-        }
+        CostMaps::new(names.into_iter().cloned()).map(numbered)
     }
 
     /// The cost of a pair, if it is defined.
@@ -135,6 +114,16 @@ impl CostMap {
         let rows = &self.pairs.rows;
         let row = rows.binary_search_by_key(&source, |(s, _)| *s).ok()?;
         Some(self.row_at(row))
+    }
+
+    /// What rows call a PID; `None` if it does not occur.
+    pub(crate) fn number(&self, pid: &PidName) -> Option<u32> {
+        self.pairs.names.binary_search(pid).ok().map(short)
+    }
+
+    /// How many numbers there are, from 0.
+    pub(crate) fn numbers(&self) -> usize {
+        self.pairs.names.len()
     }
 
     fn row_at(&self, row: usize) -> CostRow<'_> {
@@ -167,7 +156,7 @@ impl CostMap {
             .flat_map(|(source, row)| row.cells().map(move |(d, cost)| (source, d, cost)))
     }
 
-    /// All PIDs that are a source or a destination, in order.
+    /// All PIDs that may be a source or a destination, in order.
     pub fn pids(&self) -> impl Iterator<Item = &PidName> {
         self.pairs.names.iter()
     }
@@ -216,9 +205,76 @@ impl CostMap {
         self.map(|delay| Cost::new(delay.units().div_ceil(STEP_US)))
     }
 
+    /// Keeps what is equal in the other map only once.
+    pub(crate) fn share(&mut self, other: &Self) {
+        if self.pairs == other.pairs {
+            self.pairs = Arc::clone(&other.pairs);
+        }
+        if self.costs == other.costs {
+            self.costs = Arc::clone(&other.costs);
+        }
+    }
+
     /// The tag of the content.
     pub fn tag(&self) -> Tag {
         Tag::of(&crate::publication::canonical(self))
+    }
+}
+
+/// Makes maps of costs between PIDs that are known beforehand, and so without a look at their names.
+#[derive(Debug)]
+pub struct CostMaps {
+    names: Arc<[PidName]>,
+    /// Those of all maps made so far, each once.
+    made: Vec<Arc<Pairs>>,
+}
+
+impl CostMaps {
+    /// Maps between these PIDs, which are given in order, each once.
+    pub fn new(names: impl IntoIterator<Item = PidName>) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            made: Vec::new(),
+        }
+    }
+
+    /// A map of the given cells: number of the source, that of the destination, cost. PIDs are numbered from 0, in order. Of two cells
+    /// of one pair the last counts; one without such a PID is none.
+    pub fn map(&mut self, mut cells: Vec<(u32, u32, Cost)>) -> CostMap {
+        let count = short(self.names.len());
+        cells.retain(|(source, destination, _)| *source.max(destination) < count);
+        cells.sort_by_key(|(source, destination, _)| (*source, *destination));
+        cells.dedup_by(|later, first| {
+            let same = (later.0, later.1) == (first.0, first.1);
+            if same {
+                first.2 = later.2;
+            }
+            same
+        });
+        let mut rows: Vec<(u32, u32)> = Vec::new();
+        for (index, (source, ..)) in cells.iter().enumerate() {
+            if rows.last().is_none_or(|(last, _)| last != source) {
+                rows.push((*source, short(index)));
+            }
+        }
+        let pairs = Pairs {
+            names: Arc::clone(&self.names),
+            rows: rows.into(),
+            destinations: cells.iter().map(|(_, d, _)| *d).collect(),
+        };
+        CostMap {
+            costs: cells.iter().map(|(.., cost)| *cost).collect(),
+            pairs: self.once(pairs),
+        }
+    }
+
+    fn once(&mut self, pairs: Pairs) -> Arc<Pairs> {
+        if let Some(made) = self.made.iter().find(|made| ***made == pairs) {
+            return Arc::clone(made);
+        }
+        let pairs = Arc::new(pairs);
+        self.made.push(Arc::clone(&pairs));
+        pairs
     }
 }
 
@@ -245,6 +301,20 @@ impl<'a> CostRow<'a> {
             .binary_search_by(|d| self.names[*d as usize].cmp(destination))
             .ok()?;
         Some(self.costs[at])
+    }
+
+    /// The cost to the destination with a [number](CostMap::number) of the row's map.
+    pub(crate) fn cost_to(&self, number: u32) -> Option<Cost> {
+        let at = self.destinations.binary_search(&number).ok()?;
+        Some(self.costs[at])
+    }
+
+    /// Numbers of destinations, and costs, in order.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, Cost)> + use<'a> {
+        self.destinations
+            .iter()
+            .copied()
+            .zip(self.costs.iter().copied())
     }
 
     /// Destinations and costs in the order of the destinations' names.

@@ -49,6 +49,19 @@ impl Edition {
             .collect()
     }
 
+    /// Keeps what is equal in the edition before only once. What is published of that can then be taken over.
+    pub fn share(&mut self, before: &Self) {
+        if self.map.tag() == before.map.tag() {
+            self.map = Arc::clone(&before.map);
+        }
+        for column in &mut self.columns {
+            let same = before.columns.iter().find(|b| b.name == column.name);
+            if let Some(before) = same {
+                column.share(before);
+            }
+        }
+    }
+
     /// Whether some column has a calendar of the kind.
     pub fn has_calendar(&self, kind: CalendarKind) -> bool {
         self.columns
@@ -58,7 +71,7 @@ impl Edition {
 }
 
 /// The costs of one metric.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name of the cost type in directories, and end of ids and URIs: letters, digits, `-` and `_`. The ordinal form has `-ordinal`
     /// behind it. [`Publication::new`](crate::Publication::new) puts the edition's id before it on other shelves than the
@@ -109,14 +122,27 @@ impl Column {
         self.calendars.iter().find(|calendar| calendar.kind == kind)
     }
 
+    fn share(&mut self, before: &Self) {
+        self.costs.share(&before.costs);
+        for calendar in &mut self.calendars {
+            let same = before.calendar(calendar.kind);
+            if let Some(before) = same.filter(|before| before.cells == calendar.cells) {
+                calendar.cells = Arc::clone(&before.cells);
+            }
+        }
+    }
+
     /// Whether its ranks can be fetched too: those of a metric's default statistic.
     pub(crate) fn ranks_are_fetched(&self) -> bool {
         self.fetched && !self.metric.has_operator()
     }
 }
 
+/// Values by source and destination, one for each interval.
+pub type Intervals = BTreeMap<(PidName, PidName), Box<[Cost]>>;
+
 /// Costs by intervals of time (RFC 8896).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     /// Which intervals.
     pub kind: CalendarKind,
@@ -127,7 +153,7 @@ pub struct Calendar {
     /// Number of intervals; each cell has as many values.
     pub intervals: usize,
     /// Source, destination, values.
-    pub cells: BTreeMap<(PidName, PidName), Box<[Cost]>>,
+    pub cells: Arc<Intervals>,
 }
 
 /// Kinds of calendars. A directory may name a cost type in one calendar of a resource only (RFC 8896 §4.1), so each kind has its own resources.

@@ -1,6 +1,6 @@
 //! The endpoint cost service (RFC 7285 §11.5): costs between the PIDs of addresses.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::filtered_cost_map::table::Table;
 use crate::query::{Asking, Query, Refusal};
 use crate::request_body::{Kind, Members};
 use crate::{
-    CalendarKind, Cost, CostRow, Edition, Endpoint, Family, Fault, PidName, ResourceId, media,
+    CalendarKind, Cost, CostMap, CostRow, Edition, Endpoint, Family, Fault, PidName, ResourceId,
+    media,
 };
 
 const ENDPOINTS: &str = "endpoints";
@@ -34,7 +35,10 @@ pub struct EndpointCost {
 }
 
 /// Endpoints as the client spells them, by which it looks up the answer, in order.
-type Endpoints = BTreeMap<String, IpAddr>;
+type Endpoints<'a> = Vec<(Cow<'a, str>, IpAddr)>;
+
+/// One side of a pair, by the nearest PID whose costs it has and by `TOTAL`.
+type Sides<T> = [Option<T>; 2];
 
 impl EndpointCost {
     /// All columns of an edition, with their calendars of the hours of the day, as the resource `id`.
@@ -52,46 +56,49 @@ impl EndpointCost {
     }
 
     /// The PIDs whose costs an address has, the nearest first; none if the map says nothing of its type.
-    fn pids(&self, address: IpAddr) -> impl Iterator<Item = &PidName> + Clone {
+    fn pids(&self, address: IpAddr) -> Sides<&PidName> {
         let pid = self.offer.edition().map.pid_of(address);
         let total = pid.filter(|pid| **pid != self.total).map(|_| &self.total);
-        pid.into_iter().chain(total)
+        [pid, total]
     }
 
     fn table<'a>(
         &'a self,
         question: &'a Question,
-        sources: &'a Endpoints,
-        destinations: &'a Endpoints,
+        sources: &'a Endpoints<'_>,
+        destinations: &'a Endpoints<'_>,
     ) -> Result<Table<'a>, Refusal> {
         let edition = self.offer.edition();
         let used = question.columns();
-        let of = |address: &IpAddr| self.pids(*address).collect::<Vec<_>>();
-        let destinations: Vec<(&str, Vec<&PidName>)> = destinations
-            .iter()
-            .map(|(key, address)| (key.as_str(), of(address)))
-            .collect();
+        let maps: Vec<&CostMap> = used.iter().map(|n| &edition.columns[*n].costs).collect();
+        let of = |(key, address): &'a (Cow<'_, str>, IpAddr)| (&**key, self.pids(*address));
+        // Names are looked up once for each endpoint and column, not for each pair.
+        let numbers = |to: Sides<&PidName>| -> Vec<Sides<u32>> {
+            let numbers = |costs: &&CostMap| to.map(|pid| costs.number(pid?));
+            maps.iter().map(numbers).collect()
+        };
+        let destinations: Vec<_> = destinations.iter().map(of).collect();
+        let numbered: Vec<_> = destinations.iter().map(|(_, to)| numbers(*to)).collect();
+        let mut rows: Vec<Sides<CostRow<'_>>> = Vec::new();
         let mut table = Table::new(question);
-        for (source, address) in sources {
-            let from = of(address);
-            let rows = |index: &usize| {
-                let costs = edition.columns.get(*index).map(|column| &column.costs);
-                let rows = from.iter().filter_map(|pid| costs?.row(pid));
-                (*index, rows.collect())
-            };
-            let rows: BTreeMap<usize, Vec<CostRow<'_>>> = used.iter().map(rows).collect();
-            for (destination, to) in &destinations {
+        for (source, from) in sources.iter().map(of) {
+            table.row(source);
+            rows.clear();
+            rows.extend(maps.iter().map(|costs| from.map(|pid| costs.row(pid?))));
+            for ((destination, to), numbers) in destinations.iter().zip(&numbered) {
                 let cost = |column: usize| -> Option<Cost> {
-                    let mut rows = rows.get(&column)?.iter();
-                    rows.find_map(|row| to.iter().find_map(|pid| row.cost(pid)))
+                    let at = used.binary_search(&column).ok()?;
+                    let mut rows = rows[at].iter().flatten();
+                    rows.find_map(|row| numbers[at].iter().flatten().find_map(|n| row.cost_to(*n)))
                 };
                 let intervals = |column: usize| {
                     let cells = &self.offer.calendar(column)?.cells;
                     let cell =
                         |s: &PidName, d: &PidName| Some(&**cells.get(&(s.clone(), d.clone()))?);
-                    from.iter().find_map(|s| to.iter().find_map(|d| cell(s, d)))
+                    let (mut from, to) = (from.into_iter().flatten(), to.iter().flatten());
+                    from.find_map(|s| to.clone().find_map(|d| cell(s, d)))
                 };
-                table.add((source, destination), cost, intervals)?;
+                table.add(destination, cost, intervals)?;
             }
         }
         Ok(table)
@@ -149,8 +156,8 @@ fn given(members: &Members<'_>, field: &str) -> bool {
         .is_none_or(|elements| elements.is_empty())
 }
 
-/// The endpoints of a list.
-fn endpoints(members: &Members<'_>, field: &str, faults: &mut Vec<Fault>) -> Endpoints {
+/// The endpoints of a list, each once.
+fn endpoints<'a>(members: &Members<'a>, field: &str, faults: &mut Vec<Fault>) -> Endpoints<'a> {
     let mut endpoints = Endpoints::new();
     for element in members.array(field).unwrap_or_default() {
         let text = element.text();
@@ -159,15 +166,18 @@ fn endpoints(members: &Members<'_>, field: &str, faults: &mut Vec<Fault>) -> End
             faults.push(element.fault(field));
             break;
         };
-        endpoints.insert(text.into_owned(), endpoint.address());
+        endpoints.push((text, endpoint.address()));
     }
+    endpoints.sort_unstable();
+    endpoints.dedup();
     endpoints
 }
 
 /// The client's own address, as it would spell it. A socket for both families shows IPv4 addresses as mapped ones.
-fn spelled(peer: IpAddr) -> (String, IpAddr) {
+fn spelled(peer: IpAddr) -> (Cow<'static, str>, IpAddr) {
     let peer = peer.to_canonical();
-    (format!("{}:{peer}", Family::of(peer).name()), peer)
+    let text = format!("{}:{peer}", Family::of(peer).name());
+    (text.into(), peer)
 }
 
 #[cfg(test)]

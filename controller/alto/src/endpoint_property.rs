@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::property_map::{ISP_OF_PID, REGION_OF_PID};
 use crate::query::{Asking, Query, Refusal};
@@ -65,7 +65,7 @@ struct Question<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Answer<'a> {
-    endpoint_properties: BTreeMap<&'a str, BTreeMap<&'a str, &'a str>>,
+    endpoint_properties: Values<'a>,
     meta: Meta<'a>,
 }
 
@@ -74,6 +74,35 @@ struct Answer<'a> {
 struct Meta<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dependent_vtags: Vec<&'a VersionTag>,
+}
+
+/// What the properties that are asked for say of each endpoint, both in order.
+struct Values<'a> {
+    asked: Vec<(&'a str, &'a Source)>,
+    endpoints: &'a [(&'a str, Endpoint)],
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.endpoints.iter().map(|(key, endpoint)| {
+            let (asked, endpoint) = (&self.asked, *endpoint);
+            (key, Known { asked, endpoint })
+        }))
+    }
+}
+
+/// Those properties that have a value for an endpoint.
+struct Known<'a> {
+    asked: &'a [(&'a str, &'a Source)],
+    endpoint: Endpoint,
+}
+
+impl Serialize for Known<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let asked = self.asked.iter();
+        let known = asked.filter_map(|(name, source)| Some((*name, source.value(self.endpoint)?)));
+        serializer.collect_map(known)
+    }
 }
 
 impl EndpointProperties {
@@ -123,32 +152,27 @@ impl EndpointProperties {
                 }
             }
         }
+        question.endpoints.sort_unstable_by_key(|(key, _)| *key);
+        question.endpoints.dedup_by_key(|(key, _)| *key);
         Ok(question)
     }
 
-    fn resolve<'a>(&'a self, question: &Question<'a>) -> Answer<'a> {
+    fn resolve<'a>(&'a self, question: &'a Question<'_>) -> Answer<'a> {
         let asked: Vec<(&str, &Source)> = question
             .properties
             .iter()
             .filter_map(|name| Some((*name, self.offered.get(*name)?)))
             .collect();
-        let of = |endpoint: Endpoint| {
-            let known = asked
-                .iter()
-                .filter_map(|(name, source)| Some((*name, source.value(endpoint)?)));
-            known.collect()
-        };
         Answer {
-            endpoint_properties: question
-                .endpoints
-                .iter()
-                .map(|(key, endpoint)| (*key, of(*endpoint)))
-                .collect(),
             meta: Meta {
                 dependent_vtags: asked
                     .iter()
                     .filter_map(|(_, source)| source.map())
                     .collect(),
+            },
+            endpoint_properties: Values {
+                asked,
+                endpoints: &question.endpoints,
             },
         }
     }

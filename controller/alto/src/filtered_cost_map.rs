@@ -7,20 +7,21 @@
 //! Everything between body and answer is shared with [`EndpointCost`](crate::EndpointCost).
 
 pub(crate) mod answer;
+mod line;
 pub(crate) mod offer;
 pub(crate) mod question;
 pub(crate) mod table;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::line::{Line, Towards};
 use self::offer::Offer;
-use self::question::Question;
+use self::question::{Asked, Question};
 use self::table::Table;
 use crate::directory::Costs;
 use crate::query::{Asking, Query, Refusal};
 use crate::request_body::{Kind, Members};
-use crate::{CalendarKind, Column, CostRow, Edition, Fault, PidName, ResourceId, media};
+use crate::{CalendarKind, Cost, Edition, Fault, PidName, ResourceId, media};
 
 const SRCS: &str = "pids/srcs";
 const DSTS: &str = "pids/dsts";
@@ -37,9 +38,6 @@ pub struct FilteredCostMap {
     offer: Offer,
 }
 
-/// PIDs in order; `None` is all of them.
-type Chosen = Option<BTreeSet<PidName>>;
-
 impl FilteredCostMap {
     /// All columns of an edition, with their calendars of one kind, as the resource `id`.
     pub fn new(id: ResourceId, edition: &Arc<Edition>, kind: CalendarKind) -> Self {
@@ -54,107 +52,95 @@ impl FilteredCostMap {
         self.offer.costs()
     }
 
-    /// The PIDs of a list; one that is empty or absent is all (RFC 7285 §11.3.2.3). Names of none are passed over at once,
-    /// so that what is kept is no more than the map has.
-    fn chosen(&self, members: &Members<'_>, field: &str, faults: &mut Vec<Fault>) -> Chosen {
-        let elements = members
-            .array(field)
-            .filter(|elements| !elements.is_empty())?;
+    /// The PIDs of a list, in order; one that is empty or absent is all (RFC 7285 §11.3.2.3). Names of none are passed over.
+    fn chosen(&self, members: &Members<'_>, field: &str, faults: &mut Vec<Fault>) -> Vec<&PidName> {
         let map = &self.offer.edition().map;
-        let mut pids = BTreeSet::new();
+        let elements = members.array(field).unwrap_or_default();
+        if elements.is_empty() {
+            return map.pids().collect();
+        }
+        let mut pids = Vec::new();
         for element in elements {
             let Some(text) = element.text() else {
                 faults.push(element.fault(field));
                 break;
             };
-            let known = PidName::new(&text).ok().filter(|pid| map.contains(pid));
-            pids.extend(known);
+            pids.extend(map.pid(&text));
         }
-        Some(pids)
+        pids.sort_unstable();
+        pids.dedup();
+        pids
     }
 
     fn table<'a>(
         &'a self,
         question: &'a Question,
-        sources: &'a Chosen,
-        destinations: &'a Chosen,
+        sources: &[&'a PidName],
+        targets: &[&'a PidName],
     ) -> Result<Table<'a>, Refusal> {
-        let edition = self.offer.edition();
-        let sources: Vec<&PidName> = match sources {
-            Some(chosen) => chosen.iter().collect(),
-            None => edition.map.pids().collect(),
-        };
-        let used = question.columns();
+        let columns = &self.offer.edition().columns;
+        let mut values: Vec<(Line<Cost>, Towards<'_>)> = Vec::new();
+        for index in question.columns() {
+            let is_asked = |asked: &Asked| asked.column == index && !asked.calendar;
+            let line = Line::new(index, question.asked.iter().any(is_asked));
+            values.push((line, Towards::new(&columns[index].costs, targets)));
+        }
+        let calendars = question.asked.iter().filter(|asked| asked.calendar);
+        let mut calendars: Vec<Line<&[Cost]>> = calendars
+            .map(|asked| Line::new(asked.column, true))
+            .collect();
+
+        let mut costs: Vec<Option<Cost>> = vec![None; columns.len()];
+        let mut intervals: Vec<Option<&[Cost]>> = vec![None; columns.len()];
         let mut table = Table::new(question);
-        let mut costs = Vec::new();
         for source in sources {
-            let row = |(index, column): (usize, &'a Column)| {
-                let costs = used.contains(&index).then_some(&column.costs);
-                costs?.row(source)
-            };
-            let columns = edition.columns.iter();
-            let rows: Vec<Option<CostRow<'_>>> = (0..).zip(columns).map(row).collect();
-            for destination in self.destinations(question, source, &rows, destinations.as_ref()) {
-                costs.clear();
-                costs.extend(rows.iter().map(|row| row.as_ref()?.cost(destination)));
+            table.row(source.as_str());
+            for (line, towards) in &mut values {
+                line.begin(towards.from(source));
+            }
+            for line in &mut calendars {
+                line.begin(self.in_calendar(line.column, source, targets));
+            }
+            loop {
+                let of_values = values.iter().filter_map(|(line, _)| line.next());
+                let of_calendars = calendars.iter().filter_map(Line::next);
+                let Some(target) = of_values.chain(of_calendars).min() else {
+                    break;
+                };
+                for (line, _) in &mut values {
+                    costs[line.column] = line.take(target);
+                }
+                for line in &mut calendars {
+                    intervals[line.column] = line.take(target);
+                }
+                let destination = targets[target].as_str();
                 table.add(
-                    (source.as_str(), destination.as_str()),
-                    |column| *costs.get(column)?,
-                    |column| {
-                        let cells = &self.offer.calendar(column)?.cells;
-                        let costs = cells.get(&(source.clone(), destination.clone()))?;
-                        Some(&**costs)
-                    },
+                    destination,
+                    |column| costs[column],
+                    |column| intervals[column],
                 )?;
             }
         }
         Ok(table)
     }
 
-    /// Where costs that are asked for may lead from a source, in order: its own destinations that are chosen, or, if there are fewer
-    /// of those, all that are chosen.
-    fn destinations<'a>(
-        &'a self,
-        question: &Question,
-        source: &PidName,
-        rows: &[Option<CostRow<'a>>],
-        chosen: Option<&'a BTreeSet<PidName>>,
-    ) -> Vec<&'a PidName> {
-        let mut found: Vec<&PidName> = Vec::new();
-        for asked in &question.asked {
-            if asked.calendar {
-                found.extend(self.in_calendar(asked.column, source));
-            } else if let Some(row) = rows[asked.column] {
-                found.extend(row.cells().map(|(destination, _)| destination));
-            }
-            if chosen.is_some_and(|chosen| chosen.len() <= found.len()) {
-                return chosen.into_iter().flatten().collect();
-            }
-        }
-        if let Some(chosen) = chosen {
-            found.retain(|destination| chosen.contains(*destination));
-        }
-        // Rows are in order already: this merges them.
-        found.sort();
-        found.dedup();
-        found
-    }
-
     fn in_calendar<'a>(
         &'a self,
         column: usize,
         source: &PidName,
-    ) -> impl Iterator<Item = &'a PidName> + use<'a> {
+        targets: &[&PidName],
+    ) -> impl Iterator<Item = (usize, &'a [Cost])> {
         let first = self.offer.edition().map.pids().next();
         let calendar = self.offer.calendar(column);
         let row = calendar.zip(first).map(|(calendar, first)| {
-            let (source, from) = (source.clone(), (source.clone(), first.clone()));
-            let cells = calendar.cells.range(from..);
-            cells.take_while(move |((s, _), _)| *s == source)
+            let cells = calendar.cells.range((source.clone(), first.clone())..);
+            cells.take_while(move |((s, _), _)| s == source)
         });
         row.into_iter()
             .flatten()
-            .map(|((_, destination), _)| destination)
+            .filter_map(move |((_, destination), costs)| {
+                Some((targets.binary_search(&destination).ok()?, &**costs))
+            })
     }
 }
 
@@ -172,10 +158,10 @@ impl Query for FilteredCostMap {
         let mut faults = Vec::new();
         let question = Question::new(&self.offer, &members, &mut faults)?;
         let sources = self.chosen(&members, SRCS, &mut faults);
-        let destinations = self.chosen(&members, DSTS, &mut faults);
+        let targets = self.chosen(&members, DSTS, &mut faults);
         members.earliest(faults)?;
         let question = question.unwrap_or_default();
-        let table = self.table(&question, &sources, &destinations)?;
+        let table = self.table(&question, &sources, &targets)?;
         let network_map = Some(self.offer.network_map());
         Ok(answer::body(
             &self.id,

@@ -173,6 +173,12 @@ impl NetworkMap {
         self.pids.binary_search(pid).is_ok()
     }
 
+    /// The PID of that name.
+    pub(crate) fn pid(&self, name: &str) -> Option<&PidName> {
+        let at = self.pids.binary_search_by(|pid| pid.as_str().cmp(name));
+        Some(&self.pids[at.ok()?])
+    }
+
     /// All PIDs in the order of their names.
     pub fn pids(&self) -> impl Iterator<Item = &PidName> {
         self.pids.iter()

@@ -4,7 +4,9 @@ mod body;
 mod compose;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use thiserror::Error;
 
@@ -13,7 +15,7 @@ use crate::{
     CalendarKind, DirectoryError, Edition, Fault, NameError, PidName, ResourceId, Tag, media,
 };
 
-pub(crate) use body::canonical;
+pub(crate) use body::{append, canonical};
 
 /// The rule that protects households in the published figures; the directory declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,13 @@ pub struct Provenance {
     pub newest_us: Option<i64>,
     /// The rule that was applied.
     pub anonymity: Anonymity,
+}
+
+impl Provenance {
+    /// First moment of the window, and the first after it, microseconds UTC since 1970.
+    fn window(&self) -> (i64, i64) {
+        (self.window_start_us, self.window_end_us)
+    }
 }
 
 /// Where an edition stands.
@@ -147,7 +156,7 @@ pub struct Document {
 }
 
 impl Document {
-    fn compress(&mut self, gzip: impl Fn(&[u8]) -> Vec<u8>) {
+    fn compress(&mut self, gzip: &impl Fn(&[u8]) -> Vec<u8>) {
         let etag = format!("{}-gzip\"", self.identity.etag.trim_end_matches('"'));
         self.gzip = Some(Representation {
             bytes: gzip(&self.identity.bytes).into(),
@@ -220,6 +229,7 @@ pub(crate) struct Rendered {
 pub struct Publication {
     resources: BTreeMap<String, Published>,
     paths: BTreeMap<ResourceId, String>,
+    editions: Vec<Arc<Edition>>,
 }
 
 /// The path of the directory, relative to where the service is mounted.
@@ -231,23 +241,55 @@ impl Publication {
     /// # Errors
     /// [`PublicationError`].
     pub fn new(content: Content) -> Result<Self, PublicationError> {
-        let resources = compose::compose(content)?;
+        Self::after(content, None)
+    }
+
+    /// The same, but takes from the publication before what would come out equal, compressed form and all.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub fn after(content: Content, before: Option<&Self>) -> Result<Self, PublicationError> {
+        let (resources, editions) = compose::compose(content, before)?;
         let paths = resources
             .iter()
             .filter_map(|(path, published)| Some((published.id.clone()?, path.clone())))
             .collect();
-        Ok(Self { resources, paths })
+        Ok(Self {
+            resources,
+            paths,
+            editions,
+        })
     }
 
-    /// The same with every document compressed once by the given gzip.
+    /// The same with every document compressed once by the given gzip, which runs on all processors.
     #[must_use]
-    pub fn compressed(mut self, gzip: impl Fn(&[u8]) -> Vec<u8>) -> Self {
-        for published in self.resources.values_mut() {
-            if let Resource::Document(document) = &mut published.resource {
-                document.compress(&gzip);
-            }
+    pub fn compressed(mut self, gzip: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Self {
+        let documents = self.resources.values_mut().filter_map(|published| {
+            let Resource::Document(document) = &mut published.resource else {
+                return None;
+            };
+            document.gzip.is_none().then_some(document)
+        });
+        let mut documents: Vec<&mut Document> = documents.collect();
+        // Dealt out by length, so that all processors have as much to do.
+        documents.sort_by_key(|document| document.identity.bytes.len());
+        let count = available_parallelism().map_or(1, NonZero::get);
+        let mut hands: Vec<Vec<&mut Document>> = (0..count).map(|_| Vec::new()).collect();
+        for (nth, document) in documents.into_iter().enumerate() {
+            hands[nth % count].push(document);
         }
+        let gzip = &gzip;
+        std::thread::scope(|scope| {
+            for hand in hands.into_iter().filter(|hand| !hand.is_empty()) {
+                scope.spawn(move || hand.into_iter().for_each(|d| d.compress(gzip)));
+            }
+        });
         self
+    }
+
+    /// The edition of that network map, as it was published.
+    fn edition(&self, id: &ResourceId) -> Option<&Arc<Edition>> {
+        self.editions.iter().find(|edition| edition.id == *id)
     }
 
     /// All documents that are fetched by GET, with their paths (`/` is the directory).

@@ -7,5 +7,6 @@ mod conformance {
     mod http;
     mod maps;
     mod shelves;
+    mod succession;
     pub(crate) mod world;
 }

@@ -17,5 +17,5 @@ pub use figures::Supplied;
 pub(crate) use places::note;
 pub use places::{PlaceError, Places, Prefixes};
 pub(crate) use routes::{Edge, routes};
-pub use service::{Published, compute};
+pub use service::{Kept, Published, compute, document};
 pub(crate) use service::{published, renew, supplied};

@@ -94,7 +94,7 @@ fn only_rows_of_the_window_and_of_then_are_taken() {
         facts: Facts::default(),
     };
     state.add(&row);
-    assert_eq!(state.entries.len(), 1);
+    assert_eq!(state.entries().count(), 1);
     state.add(&Row {
         start_us: WINDOW.1,
         ..row
@@ -107,8 +107,9 @@ fn only_rows_of_the_window_and_of_then_are_taken() {
         received_us: (1 << 60) + 1,
         ..row
     });
-    assert_eq!(state.entries.len(), 1);
-    assert_eq!((state.entries[0].value(), state.entries[0].hour()), (5, 1));
+    let entries: Vec<&Entry> = state.entries().collect();
+    assert_eq!(entries.len(), 1);
+    assert_eq!((entries[0].value(), entries[0].hour()), (5, 1));
 }
 
 #[test]
@@ -153,9 +154,9 @@ proptest! {
         prop_assert_eq!(&left, &merged(&[&sc, &sb, &sa]));
         prop_assert_eq!(&left, &merged(&[&left, &empty()]));
         prop_assert_eq!(&left, &state(&[a, b, c].concat()));
-        if let Some(first) = left.entries.first() {
+        if let Some(first) = left.entries().next() {
             let mut more = left.clone();
-            more.entries.push(*first);
+            more.others.push(*first);
             prop_assert_ne!(&left, &more);
         }
     }

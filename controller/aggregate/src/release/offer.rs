@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::observe::{ELSEWHERE, Entry, Subject, runs};
 use crate::pattern::{self, PatternId, Patterns};
 use crate::public::{Calendar, Rules};
-use crate::{Metric, Observations};
+use crate::{Metric, Observations, Window, parallel};
 
 /// The item that everybody has of whom anything was received, counted or filtered.
 pub(super) const SEEN: usize = 0;
@@ -76,20 +76,19 @@ impl Offers {
         let mut patterns = Patterns::new(index.len() + 1);
         let words = patterns.words();
         let mut bits = vec![0; words * state.subscribers.len()];
-        for entry in counted(&state.entries, adopt) {
+        for entry in state.entries().filter(|e| is_counted(e, adopt)) {
             pattern::put(&mut bits[entry.subscriber() * words..][..words], SEEN);
         }
-        for metric in rules.statistics.keys() {
-            mark(
-                state,
-                adopt,
-                rules,
-                *metric,
-                &index,
-                &mut |subscriber, item| {
-                    pattern::put(&mut bits[subscriber * words..][..words], item);
-                },
-            );
+        let metrics: Vec<Metric> = rules.statistics.keys().copied().collect();
+        let marked = parallel::map(&metrics, |(): &mut (), metric| {
+            let mut bits = vec![0; words * state.subscribers.len()];
+            mark(state, adopt, rules, *metric, &index, &mut |own, item| {
+                pattern::put(&mut bits[own * words..][..words], item);
+            });
+            bits
+        });
+        for marked in marked {
+            bits.iter_mut().zip(marked).for_each(|(all, of)| *all |= of);
         }
         let mut support = vec![0_usize; words * 64];
         for set in bits.chunks_exact(words) {
@@ -123,16 +122,24 @@ pub(super) fn counted<'a>(
     entries: &'a [Entry],
     adopt: &'a [bool],
 ) -> impl Iterator<Item = &'a Entry> {
-    entries
-        .iter()
-        .filter(|e| !e.is_late() || adopt[e.subscriber()])
+    entries.iter().filter(|e| is_counted(e, adopt))
+}
+
+fn is_counted(entry: &Entry, adopt: &[bool]) -> bool {
+    !entry.is_late() || adopt[entry.subscriber()]
 }
 
 /// Numbers the items that can have k subscribers, common ones first: neighbours in order then differ in rare ones.
 fn items(state: &Observations, adopt: &[bool], rules: &Rules) -> HashMap<Item, usize> {
+    let metrics: Vec<Metric> = rules.statistics.keys().copied().collect();
+    let supports = parallel::map(&metrics, |(): &mut (), metric| {
+        let support = |(subject, run)| Some((destination(subject)?, chunks(run, adopt).count()));
+        let found = runs(state.figures(*metric)).filter_map(support);
+        found.collect::<Vec<(u32, usize)>>()
+    });
     let mut found: Vec<(bool, Reverse<usize>, Item)> = Vec::new();
-    for metric in rules.statistics.keys() {
-        let calendars = calendars(state, rules, *metric);
+    for (metric, supports) in metrics.into_iter().zip(supports) {
+        let calendars = calendars(&state.window, rules, metric);
         let mut offer = |destination: Option<u32>, support: usize| {
             let kinds = std::iter::once(None).chain(calendars.iter().map(|(c, _)| Some(*c)));
             found.extend(kinds.map(|calendar| {
@@ -140,26 +147,20 @@ fn items(state: &Observations, adopt: &[bool], rules: &Rules) -> HashMap<Item, u
                     calendar.is_some(),
                     Reverse(support),
                     Item {
-                        metric: *metric,
+                        metric,
                         destination,
                         calendar,
                     },
                 )
             }));
         };
-        let figures = state.figures(*metric);
-        let mut most = 0;
-        for (subject, run) in runs(figures) {
-            let support = chunks(run, adopt).count();
-            most = most.max(support);
-            if let Subject::Figure { destination, .. } = subject
-                && destination != ELSEWHERE
-                && support >= rules.k.subscribers()
-            {
+        let most = supports.iter().map(|(_, support)| *support).max();
+        for (destination, support) in supports {
+            if destination != ELSEWHERE && support >= rules.k.subscribers() {
                 offer(Some(destination), support);
             }
         }
-        if most > 0 {
+        if most > Some(0) {
             offer(None, usize::MAX);
         }
     }
@@ -172,12 +173,16 @@ fn items(state: &Observations, adopt: &[bool], rules: &Rules) -> HashMap<Item, u
         .collect()
 }
 
+/// Where figures were measured to.
+pub(super) fn destination(subject: Subject) -> Option<u32> {
+    match subject {
+        Subject::Figure { destination, .. } => Some(destination),
+        Subject::Filtered(_) | Subject::Seen => None,
+    }
+}
+
 /// The calendars of a metric in this window, with their intervals.
-pub(super) fn calendars(
-    state: &Observations,
-    rules: &Rules,
-    metric: Metric,
-) -> Vec<(Calendar, usize)> {
+pub(super) fn calendars(window: &Window, rules: &Rules, metric: Metric) -> Vec<(Calendar, usize)> {
     let wanted = rules
         .calendars
         .get(&metric)
@@ -185,7 +190,7 @@ pub(super) fn calendars(
         .unwrap_or_default();
     wanted
         .iter()
-        .filter_map(|c| Some((*c, c.intervals(&state.window)?)))
+        .filter_map(|c| Some((*c, c.intervals(window)?)))
         .collect()
 }
 
@@ -204,7 +209,7 @@ fn mark(
     index: &HashMap<Item, usize>,
     tell: &mut impl FnMut(usize, usize),
 ) {
-    let calendars = calendars(state, rules, metric);
+    let calendars = calendars(&state.window, rules, metric);
     let first_hour = state.window.first_hour_of_day();
     let mut overall = vec![
         Intervals::default();
@@ -225,7 +230,7 @@ fn mark(
     };
     let total = item(None, None);
     for (subject, run) in runs(state.figures(metric)) {
-        let Subject::Figure { destination, .. } = subject else {
+        let Some(destination) = destination(subject) else {
             continue;
         };
         let own_item = item(Some(destination), None);

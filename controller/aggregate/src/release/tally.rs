@@ -1,12 +1,11 @@
 //! Counts the votes: every subscriber's own statistic first, then the statistic over subscribers.
 
-use super::Found;
-use super::offer::{Item, Offers, calendars, counted};
+use super::offer::{Item, Offers, calendars, counted, destination};
 use crate::confidence::Confidence;
 use crate::group::{Profile, Tree};
-use crate::observe::{Entry, Subject, runs};
-use crate::public::{Calendar, Figure, PublicCell, Rules};
-use crate::{K, Metric, Observations, Statistic};
+use crate::observe::{Entry, runs};
+use crate::public::{Calendar, Entries, Figure, Rules};
+use crate::{K, Metric, Statistic, Window, parallel};
 
 /// The own statistics that statistics over subscribers are made of.
 const OWN: [Statistic; 4] = [
@@ -29,14 +28,22 @@ struct Vote {
 /// What is wanted of a metric: the statistic asked for, as it is computed, and the own statistic it is made of.
 type Wanted = Vec<(Statistic, Statistic, usize)>;
 
-#[derive(Default)]
-struct Output {
-    found: Vec<Found>,
-    confidence: Confidence,
+/// A cell: place and destination by their indices in the release.
+pub(super) struct Found {
+    pub(crate) place: usize,
+    /// `None` is `TOTAL`.
+    pub(crate) destination: Option<u32>,
+    pub(crate) subscribers: usize,
+    pub(crate) samples: u64,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) calendars: Vec<Entries>,
 }
 
-struct Tally<'a> {
+/// Who votes where.
+pub(super) struct Tally<'a> {
+    window: Window,
     adopt: &'a [bool],
+    rules: &'a Rules,
     k: K,
     /// By subscriber; `None` for those who do not vote at all.
     positions: Vec<Option<u32>>,
@@ -44,84 +51,46 @@ struct Tally<'a> {
     offers: &'a Offers,
     /// First and last position, by place, of those places with voters.
     spans: Vec<(usize, u32, u32)>,
-    first_hour: usize,
 }
 
-/// Every cell that has voters, by metric, place and destination (`TOTAL` last).
-pub(super) fn cells(
-    state: &Observations,
-    adopt: &[bool],
-    rules: &Rules,
-    tree: &Tree,
-    offers: &Offers,
-    profiles: &[Profile],
-) -> Vec<Found> {
-    let mut voters: Vec<usize> = (0..profiles.len())
-        .filter(|index| profiles[*index].pattern != crate::pattern::NOTHING)
-        .collect();
-    voters.sort_by_key(|index| profiles[*index].place);
-    let mut positions = vec![None; profiles.len()];
-    for (position, index) in (0_u32..).zip(&voters) {
-        positions[*index] = Some(position);
+/// The votes for one item.
+struct Ballot {
+    item: usize,
+    /// What is counted: everything in one interval, or a calendar.
+    calendar: Option<Calendar>,
+    /// By interval: the votes, and the values of the subscriber whose turn it is.
+    votes: Vec<Vec<Vote>>,
+    values: Vec<Vec<u64>>,
+}
+
+/// Subscribers whose entries towards everywhere are brought together at once.
+const BLOCK: usize = 256;
+
+/// Tells the entries of each subscriber, subscriber by subscriber. Runs to several destinations are not copied as a whole.
+fn by_subscriber(runs: &[&[Entry]], mut tell: impl FnMut(&[Entry])) {
+    let each = |a: &Entry, b: &Entry| a.subscriber() == b.subscriber();
+    if let [run] = runs {
+        run.chunk_by(each).for_each(tell);
+        return;
     }
-    let at = |place: usize| voters.partition_point(|index| profiles[*index].place < place);
-    let spans = (0..tree.places().len())
-        .map(|place| (place, at(place), at(tree.end(place))))
-        .filter(|(_, first, end)| first < end)
-        .filter_map(|(place, first, end)| {
-            Some((place, u32::try_from(first).ok()?, u32::try_from(end).ok()?))
-        })
-        .collect();
-    let tally = Tally {
-        adopt,
-        k: rules.k,
-        positions,
-        profiles,
-        offers,
-        spans,
-        first_hour: state.window.first_hour_of_day(),
-    };
-    let mut output = Output::default();
-    for (metric, statistics) in &rules.statistics {
-        let wanted = wanted(*metric, statistics);
-        let calendars = calendars(state, rules, *metric);
-        let figures = state.figures(*metric);
-        for (subject, run) in runs(figures) {
-            if let Subject::Figure { destination, .. } = subject {
-                tally.item(
-                    *metric,
-                    Some(destination),
-                    run,
-                    &wanted,
-                    &calendars,
-                    &mut output,
-                );
-            }
+    let mut runs = runs.to_vec();
+    let mut block = Vec::new();
+    while let Some(first) = runs
+        .iter()
+        .filter_map(|run| run.first())
+        .map(|e| e.subscriber())
+        .min()
+    {
+        for run in &mut runs {
+            let end = run.partition_point(|e| e.subscriber() < first + BLOCK);
+            block.extend_from_slice(&run[..end]);
+            *run = &run[end..];
         }
-        let all = by_subscriber(figures, profiles.len());
-        tally.item(*metric, None, &all, &wanted, &calendars, &mut output);
+        runs.retain(|run| !run.is_empty());
+        block.sort_by_key(|e| e.subscriber());
+        block.chunk_by(each).for_each(&mut tell);
+        block.clear();
     }
-    let mut found = output.found;
-    found.sort_by_key(|f| (f.metric, f.place, f.destination.is_none(), f.destination));
-    found
-}
-
-/// The entries once more, by subscriber alone.
-fn by_subscriber(entries: &[Entry], subscribers: usize) -> Vec<Entry> {
-    let mut next = vec![0_usize; subscribers + 1];
-    for entry in entries {
-        next[entry.subscriber() + 1] += 1;
-    }
-    for index in 1..next.len() {
-        next[index] += next[index - 1];
-    }
-    let mut sorted = entries.to_vec();
-    for entry in entries {
-        let at = &mut next[entry.subscriber()];
-        sorted[*at] = *entry;
-        *at += 1;
-    }
-    sorted
 }
 
 fn wanted(metric: Metric, statistics: &[Statistic]) -> Wanted {
@@ -140,60 +109,111 @@ fn wanted(metric: Metric, statistics: &[Statistic]) -> Wanted {
     wanted
 }
 
-impl Tally<'_> {
+impl<'a> Tally<'a> {
+    pub(super) fn new(
+        window: Window,
+        adopt: &'a [bool],
+        rules: &'a Rules,
+        tree: &Tree,
+        offers: &'a Offers,
+        profiles: &'a [Profile],
+    ) -> Self {
+        let mut voters: Vec<usize> = (0..profiles.len())
+            .filter(|index| profiles[*index].pattern != crate::pattern::NOTHING)
+            .collect();
+        voters.sort_by_key(|index| profiles[*index].place);
+        let mut positions = vec![None; profiles.len()];
+        for (position, index) in (0_u32..).zip(&voters) {
+            positions[*index] = Some(position);
+        }
+        let at = |place: usize| voters.partition_point(|index| profiles[*index].place < place);
+        let spans = (0..tree.places().len())
+            .map(|place| (place, at(place), at(tree.end(place))))
+            .filter(|(_, first, end)| first < end)
+            .filter_map(|(place, first, end)| {
+                Some((place, u32::try_from(first).ok()?, u32::try_from(end).ok()?))
+            })
+            .collect();
+        Self {
+            window,
+            adopt,
+            rules,
+            k: rules.k,
+            positions,
+            profiles,
+            offers,
+            spans,
+        }
+    }
+
+    /// Every cell of a metric that has voters, by place and destination (`TOTAL` last).
+    pub(super) fn cells(&self, metric: Metric, figures: &[Entry]) -> Vec<Found> {
+        let statistics = self.rules.statistics.get(&metric);
+        let wanted = wanted(metric, statistics.map_or(&[], Vec::as_slice));
+        let split: Vec<(u32, &[Entry])> = runs(figures)
+            .filter_map(|(subject, run)| Some((destination(subject)?, run)))
+            .collect();
+        // `TOTAL` first: it is as much work as all others together.
+        let everything = (None, split.iter().map(|(_, run)| *run).collect());
+        let single = split.iter().map(|(to, run)| (Some(*to), vec![*run]));
+        let items: Vec<(Option<u32>, Vec<&[Entry]>)> =
+            std::iter::once(everything).chain(single).collect();
+        let found = parallel::map(&items, |confidence: &mut Confidence, (to, runs)| {
+            self.item(metric, *to, runs, &wanted, confidence)
+        });
+        let mut found: Vec<Found> = found.into_iter().flatten().collect();
+        found.sort_by_key(|f| (f.place, f.destination.is_none(), f.destination));
+        found
+    }
+
     fn item(
         &self,
         metric: Metric,
         destination: Option<u32>,
-        entries: &[Entry],
+        runs: &[&[Entry]],
         wanted: &Wanted,
-        calendars: &[(Calendar, usize)],
-        output: &mut Output,
-    ) {
-        let Output { found, confidence } = output;
-        let item = |calendar| {
-            self.offers.item(Item {
+        confidence: &mut Confidence,
+    ) -> Vec<Found> {
+        let ballot = |calendar, intervals| {
+            let item = self.offers.item(Item {
                 metric,
                 destination,
                 calendar,
+            })?;
+            Some(Ballot {
+                item,
+                calendar,
+                votes: vec![Vec::new(); intervals],
+                values: vec![Vec::new(); intervals],
             })
         };
-        let Some(plain) = item(None) else {
-            return;
+        let Some(everything) = ballot(None, 1) else {
+            return Vec::new();
         };
-        let everything = self.votes(metric, plain, entries, wanted, 1, |_| Some(0));
-        let first = found.len();
-        for votes in everything {
-            for (place, votes) in self.by_place(&votes) {
-                let cell = PublicCell {
-                    subscribers: self.k.rounded(votes.len()),
-                    samples: self.samples(votes),
-                    figures: self.figures(votes, wanted, Some(confidence)),
-                    calendars: Vec::new(),
-                };
-                found.push(Found {
-                    metric,
+        let calendars = calendars(&self.window, self.rules, metric);
+        let calendars = calendars.iter().filter_map(|(c, n)| ballot(Some(*c), *n));
+        let mut ballots: Vec<Ballot> = std::iter::once(everything).chain(calendars).collect();
+        self.vote(metric, runs, wanted, &mut ballots);
+        let mut found = Vec::new();
+        for Ballot {
+            calendar, votes, ..
+        } in ballots
+        {
+            let Some(calendar) = calendar else {
+                let cell = |(place, votes): (usize, &[Vote])| Found {
                     place,
                     destination,
-                    cell,
-                });
-            }
-        }
-        for (calendar, intervals) in calendars {
-            let Some(item) = item(Some(*calendar)) else {
+                    subscribers: self.k.rounded(votes.len()),
+                    samples: self.samples(votes),
+                    figures: self.figures(votes, wanted, Some(&mut *confidence)),
+                    calendars: Vec::new(),
+                };
+                found.extend(self.by_place(&votes[0]).map(cell));
                 continue;
             };
-            let interval = |entry: &Entry| {
-                let hour = entry.hour() + self.first_hour;
-                let index = match calendar {
-                    Calendar::HourOfDay => hour % 24,
-                    Calendar::DayOfWindow => hour / 24,
-                };
-                (index < *intervals).then_some(index)
-            };
-            let votes = self.votes(metric, item, entries, wanted, *intervals, interval);
-            self.calendar(*calendar, &votes, wanted, &mut found[first..]);
+            self.calendar(calendar, &votes, wanted, &mut found);
         }
+        found
     }
 
     /// Appends a calendar to the cells of its places. The voters are the same in all intervals.
@@ -213,7 +233,8 @@ impl Tally<'_> {
         let places = columns.first().map_or(0, Vec::len);
         for row in 0..places {
             let place = columns[0][row].0;
-            let Some(cell) = found.iter_mut().find(|f| f.place == place) else {
+            // They are in the order of places.
+            let Ok(at) = found.binary_search_by_key(&place, |f| f.place) else {
                 continue;
             };
             for (nth, figure) in columns[0][row].1.iter().enumerate() {
@@ -222,7 +243,7 @@ impl Tally<'_> {
                     .map(|column| Some(column.get(row)?.1.get(nth)?.value))
                     .collect();
                 if let Some(values) = values {
-                    cell.cell
+                    found[at]
                         .calendars
                         .push((calendar, figure.statistic, values));
                 }
@@ -230,58 +251,28 @@ impl Tally<'_> {
         }
     }
 
-    /// The votes of all who are published with the item, by interval, in the order of positions.
-    fn votes(
-        &self,
-        metric: Metric,
-        item: usize,
-        entries: &[Entry],
-        wanted: &Wanted,
-        intervals: usize,
-        interval: impl Fn(&Entry) -> Option<usize>,
-    ) -> Vec<Vec<Vote>> {
+    /// Adds the votes of all who are published with a ballot's item, by interval, in the order of positions.
+    fn vote(&self, metric: Metric, runs: &[&[Entry]], wanted: &Wanted, ballots: &mut [Ballot]) {
         let needed = OWN.map(|own| {
             let index = OWN.iter().position(|o| *o == own);
             let computed = metric.statistic(own);
             computed.filter(|_| wanted.iter().any(|(_, _, needs)| Some(*needs) == index))
         });
-        let mut votes: Vec<Vec<Vote>> = vec![Vec::new(); intervals];
-        let mut values: Vec<Vec<u64>> = vec![Vec::new(); intervals];
-        for own in entries.chunk_by(|a, b| a.subscriber() == b.subscriber()) {
+        by_subscriber(runs, |own| {
             let subscriber = own[0].subscriber();
             let Some(position) = self.positions[subscriber] else {
-                continue;
+                return;
             };
-            if !self
-                .offers
-                .patterns
-                .contains(self.profiles[subscriber].pattern, item)
-            {
-                continue;
-            }
-            values.iter_mut().for_each(Vec::clear);
-            for entry in counted(own, self.adopt) {
-                if let Some(index) = interval(entry) {
-                    values[index].push(entry.value());
+            let pattern = self.profiles[subscriber].pattern;
+            for ballot in ballots.iter_mut() {
+                if self.offers.patterns.contains(pattern, ballot.item) {
+                    ballot.add(position, counted(own, self.adopt), &needed, &self.window);
                 }
             }
-            for (values, votes) in values.iter_mut().zip(&mut votes) {
-                // Late values follow those in time.
-                if !values.is_sorted() {
-                    values.sort_unstable();
-                }
-                let own = needed.map(|s| s.and_then(|s| s.of_sorted(values)).unwrap_or(0));
-                votes.push(Vote {
-                    position,
-                    samples: values.len() as u64,
-                    own,
-                });
-            }
-        }
-        for votes in &mut votes {
+        });
+        for votes in ballots.iter_mut().flat_map(|ballot| &mut ballot.votes) {
             votes.sort_unstable_by_key(|v| v.position);
         }
-        votes
     }
 
     /// The votes inside each place that has any.
@@ -332,5 +323,41 @@ impl Tally<'_> {
             });
         }
         figures
+    }
+}
+
+impl Ballot {
+    /// One subscriber's votes.
+    fn add<'e>(
+        &mut self,
+        position: u32,
+        entries: impl Iterator<Item = &'e Entry>,
+        needed: &[Option<Statistic>; 4],
+        window: &Window,
+    ) {
+        self.values.iter_mut().for_each(Vec::clear);
+        for entry in entries {
+            let hour = entry.hour() + window.first_hour_of_day();
+            let interval = match self.calendar {
+                None => 0,
+                Some(Calendar::HourOfDay) => hour % 24,
+                Some(Calendar::DayOfWindow) => hour / 24,
+            };
+            if let Some(values) = self.values.get_mut(interval) {
+                values.push(entry.value());
+            }
+        }
+        for (values, votes) in self.values.iter_mut().zip(&mut self.votes) {
+            // Late values follow those in time, and one destination's those of another.
+            if !values.is_sorted() {
+                values.sort_unstable();
+            }
+            let own = needed.map(|s| s.and_then(|s| s.of_sorted(values)).unwrap_or(0));
+            votes.push(Vote {
+                position,
+                samples: values.len() as u64,
+                own,
+            });
+        }
     }
 }

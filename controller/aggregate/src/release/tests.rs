@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    Calendar, Facts, K, Labels, Metric, Reason, Refused, Row, Statistic, TOTAL, Trust, Window,
+    Calendar, Facts, K, Labels, Metric, PublicCell, Reason, Refused, Row, Statistic, TOTAL, Trust,
+    Window,
 };
 
 mod attack;

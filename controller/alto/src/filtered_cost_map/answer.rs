@@ -6,10 +6,12 @@ use serde::{Serialize, Serializer};
 use super::offer::Offer;
 use super::question::Question;
 use super::table::Table;
-use crate::publication::canonical;
+use crate::publication::append;
 use crate::{Calendar, CalendarKind, CostMode, CostType, ResourceId, Tag, VersionTag, http_date};
 
 const DAY_US: i64 = 86_400_000_000;
+/// Room for an answer before it has to grow.
+const FIRST_BYTES: usize = 64 << 10;
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,7 +63,10 @@ pub(crate) fn body(
     network_map: Option<&VersionTag>,
 ) -> Vec<u8> {
     table.rank(offer);
-    let data = canonical(&table);
+    let mut body = Vec::with_capacity(FIRST_BYTES);
+    body.extend_from_slice(format!("{{\"{member}\":").as_bytes());
+    let data = body.len();
+    table.write(&mut body);
     let cost_types = question
         .asked
         .iter()
@@ -73,18 +78,20 @@ pub(crate) fn body(
         }
         _ => (AskedType::Several, Some(cost_types.collect())),
     };
-    let meta = canonical(&Meta {
+    let meta = Meta {
         calendar_response_attributes: attributes(offer, question),
         cost_type,
         dependent_vtags: network_map.map(|vtag| [vtag]),
         multi_cost_types,
         vtag: VersionTag {
             resource_id: id.clone(),
-            tag: Tag::of(&data),
+            tag: Tag::of(&body[data..]),
         },
-    });
-    let head = format!("{{\"{member}\":");
-    [head.as_bytes(), &data, b",\"meta\":", &meta, b"}"].concat()
+    };
+    body.extend_from_slice(b",\"meta\":");
+    append(&mut body, &meta);
+    body.push(b'}');
+    body
 }
 
 fn attributes(offer: &Offer, question: &Question) -> Vec<Attributes> {

@@ -139,7 +139,7 @@ pub(crate) fn hours(pairs: &[(&str, &str, u64)]) -> Calendar {
         start_us: NOW_US - 2 * DAY_US,
         interval_s: 3_600,
         intervals: 24,
-        cells: cells.collect(),
+        cells: Arc::new(cells.collect()),
     }
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn f1_calendars() -> Arc<Edition> {
         kind: CalendarKind::DayOfWindow,
         interval_s: 86_400,
         intervals: 2,
-        cells: [((pid("PID1"), pid("PID2")), [7, 8].map(Cost::new).into())].into(),
+        cells: Arc::new([((pid("PID1"), pid("PID2")), [7, 8].map(Cost::new).into())].into()),
         ..hours(&[])
     };
     edition.columns[0].calendars =

@@ -1,7 +1,5 @@
 //! The part of a question that is the same for maps and for endpoints (RFC 7285 §11.3.2.3, RFC 8189 §4, RFC 8896 §5).
 
-use std::collections::BTreeSet;
-
 use super::offer::Offer;
 use crate::constraint::{Constraint, Predicate};
 use crate::query::Refusal;
@@ -117,13 +115,14 @@ impl Question {
         }))
     }
 
-    /// The columns of which single values are looked at.
-    pub(crate) fn columns(&self) -> BTreeSet<usize> {
+    /// The columns of which single values are looked at, in order.
+    pub(crate) fn columns(&self) -> Vec<usize> {
         let asked = self.asked.iter().filter(|asked| !asked.calendar);
-        asked
-            .map(|asked| asked.column)
-            .chain(self.constraint.indices())
-            .collect()
+        let asked = asked.map(|asked| asked.column);
+        let mut columns: Vec<usize> = asked.chain(self.constraint.indices()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns
     }
 }
 

@@ -1,10 +1,8 @@
 //! The cells of an answer.
 
-use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
-
 use super::offer::Offer;
 use super::question::Question;
+use crate::publication::append;
 use crate::query::Refusal;
 use crate::{Cost, CostMode, Preference};
 
@@ -18,11 +16,14 @@ enum Value<'a> {
     Intervals(&'a [Cost]),
 }
 
-/// Cells in the order of their sources and destinations. A source without cells has no row.
+/// Cells in the order of their sources and destinations.
 #[derive(Debug)]
 pub(crate) struct Table<'a> {
     question: &'a Question,
-    cells: Vec<(&'a str, &'a str)>,
+    /// Sources, each with the index of its first cell.
+    rows: Vec<(&'a str, usize)>,
+    /// Of all cells.
+    destinations: Vec<&'a str>,
     /// As many for each cell as there are cost types.
     values: Vec<Value<'a>>,
     numbers: usize,
@@ -33,19 +34,25 @@ impl<'a> Table<'a> {
     pub(crate) fn new(question: &'a Question) -> Self {
         Self {
             question,
-            cells: Vec::new(),
+            rows: Vec::new(),
+            destinations: Vec::new(),
             values: Vec::new(),
             numbers: 0,
         }
     }
 
-    /// Adds a pair, if it is wanted and has a value at all, by what its columns have for it.
+    /// From here on, cells are those of this source, a PID or an endpoint: names in which JSON escapes nothing.
+    pub(crate) fn row(&mut self, source: &'a str) {
+        self.rows.push((source, self.destinations.len()));
+    }
+
+    /// Adds a cell, if it is wanted and has a value at all, by what its columns have for it. Its destination is such a name too.
     ///
     /// # Errors
     /// [`Refusal::TooMany`] when the answer becomes too long.
     pub(crate) fn add(
         &mut self,
-        (source, destination): (&'a str, &'a str),
+        destination: &'a str,
         cost: impl Fn(usize) -> Option<Cost>,
         intervals: impl Fn(usize) -> Option<&'a [Cost]>,
     ) -> Result<(), Refusal> {
@@ -73,7 +80,7 @@ impl<'a> Table<'a> {
                 Value::One(_) | Value::Absent => 1,
             })
             .sum::<usize>();
-        self.cells.push((source, destination));
+        self.destinations.push(destination);
         if self.numbers > MOST_NUMBERS {
             return Err(Refusal::TooMany);
         }
@@ -108,57 +115,62 @@ impl<'a> Table<'a> {
             }
         }
     }
-}
 
-impl Serialize for Table<'_> {
-    /// The data member: source, destination, cell.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let width = self.question.asked.len().max(1);
-        let mut values = self.values.as_slice();
-        let rows = self.cells.chunk_by(|a, b| a.0 == b.0).map(|cells| {
-            let (own, rest) = values.split_at(cells.len() * width);
-            values = rest;
-            let row = Row {
-                cells,
-                values: own,
-                question: self.question,
-            };
-            (cells[0].0, row)
-        });
-        serializer.collect_map(rows)
-    }
-}
-
-struct Row<'a> {
-    cells: &'a [(&'a str, &'a str)],
-    values: &'a [Value<'a>],
-    question: &'a Question,
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let destinations = self.cells.iter().map(|(_, destination)| destination);
-        if self.question.multi {
-            let width = self.question.asked.len().max(1);
-            serializer.collect_map(destinations.zip(self.values.chunks(width)))
-        } else {
-            serializer.collect_map(destinations.zip(self.values))
-        }
-    }
-}
-
-impl Serialize for Value<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Absent => serializer.serialize_unit(),
-            Self::One(cost) => cost.serialize(serializer),
-            Self::Intervals(costs) => {
-                let mut sequence = serializer.serialize_seq(Some(costs.len()))?;
-                for cost in *costs {
-                    sequence.serialize_element(cost)?;
-                }
-                sequence.end()
+    /// Appends the data member: source, destination, cell. A source without cells has no row.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let width = self.question.asked.len();
+        let ends = self.rows.iter().skip(1).map(|(_, first)| *first);
+        let ends = ends.chain([self.destinations.len()]);
+        out.push(b'{');
+        let mut rows = 0;
+        for ((source, first), end) in self.rows.iter().zip(ends) {
+            if *first == end {
+                continue;
             }
+            begin_member(out, rows, source);
+            rows += 1;
+            out.push(b'{');
+            for cell in *first..end {
+                begin_member(out, cell - first, self.destinations[cell]);
+                let values = &self.values[cell * width..][..width];
+                match values {
+                    [one] if !self.question.multi => one.write(out),
+                    several => list(out, several, Value::write),
+                }
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
+    }
+}
+
+/// The comma before all members but the first, and the name.
+fn begin_member(out: &mut Vec<u8>, index: usize, name: &str) {
+    if index > 0 {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn list<T>(out: &mut Vec<u8>, elements: &[T], write: impl Fn(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (index, element) in elements.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(element, out);
+    }
+    out.push(b']');
+}
+
+impl Value<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Absent => out.extend_from_slice(b"null"),
+            Self::One(cost) => append(out, cost),
+            Self::Intervals(costs) => list(out, costs, |cost, out| append(out, cost)),
         }
     }
 }

@@ -13,12 +13,19 @@ use crate::{
 const META: &str = "meta";
 
 /// JSON without white space; the types of this crate keep their members in one order.
+pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, value);
+    bytes
+}
+
+/// Writes [`canonical`] JSON behind what is there.
 #[expect(
     clippy::expect_used,
     reason = "names are strings and no Serialize of this crate fails"
 )]
-pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("our own types serialise")
+pub(crate) fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(bytes, value).expect("our own types serialise");
 }
 
 /// An object of members whose values are serialised already.

@@ -1,29 +1,24 @@
 //! From editions to documents and directories.
 
+mod placed;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::placed::{Placed, place};
 use super::{
-    Anonymity, Content, Document, PublicationError, Published, ROOT, Resource, ResourceKind, Shelf,
-    Shelved, body, kind,
+    Anonymity, Content, Document, Publication, PublicationError, Published, ROOT, Resource,
+    ResourceKind, Shelf, body, kind,
 };
 use crate::directory::{DirectoryBuilder, Entry, Service};
 use crate::query::Query;
 use crate::{
     CalendarKind, Column, CostMode, DirectoryError, Edition, EndpointCost, EndpointProperties,
-    FilteredCostMap, FilteredNetworkMap, FilteredPropertyMap, PropertyMap, ResourceId, VersionTag,
+    FilteredCostMap, FilteredNetworkMap, FilteredPropertyMap, PropertyMap, ResourceId,
 };
 
 const ENDPOINT_PROPERTY: (&str, &str) = ("endpoint-property", "endpointprop");
 const UPDATES: (&str, &str) = ("updates", "updates");
-
-/// An edition on its shelf, with the names of its columns as they stand in URIs.
-struct Placed {
-    edition: Arc<Edition>,
-    vtag: VersionTag,
-    shelf: Shelf,
-    ends: Vec<String>,
-}
 
 /// What is composed so far.
 struct Composition {
@@ -31,10 +26,16 @@ struct Composition {
     directories: BTreeMap<Shelf, (DirectoryBuilder, Option<i64>)>,
 }
 
-pub(super) fn compose(content: Content) -> Result<BTreeMap<String, Published>, PublicationError> {
+/// All resources by their paths, and the editions they are made of.
+type Composed = (BTreeMap<String, Published>, Vec<Arc<Edition>>);
+
+pub(super) fn compose(
+    content: Content,
+    before: Option<&Publication>,
+) -> Result<Composed, PublicationError> {
     let mut placed = Vec::new();
     for shelved in content.editions {
-        placed.push(place(shelved)?);
+        placed.push(place(shelved, before)?);
     }
     let default = placed
         .iter()
@@ -56,56 +57,13 @@ pub(super) fn compose(content: Content) -> Result<BTreeMap<String, Published>, P
         composition.endpoint_properties(&placed)?;
         composition.update_stream()?;
     }
-    composition.finish()
-}
-
-/// Checks an edition, and gives its cost types names of their own where several windows meet.
-fn place(shelved: Shelved) -> Result<Placed, PublicationError> {
-    let Shelved { mut edition, shelf } = shelved;
-    check(&edition)?;
-    let ends = edition.columns.iter().map(|c| c.name.clone()).collect();
-    if shelf != Shelf::Current {
-        for column in &mut edition.columns {
-            column.name = format!("{}-{}", edition.id, column.name);
-        }
-    }
-    Ok(Placed {
-        vtag: edition.vtag(),
-        edition: Arc::new(edition),
-        shelf,
-        ends,
-    })
-}
-
-fn check(edition: &Edition) -> Result<(), PublicationError> {
-    for column in &edition.columns {
-        let costs = column.costs.pids();
-        let calendars = column.calendars.iter().flat_map(|c| c.cells.keys());
-        let mut pids = costs
-            .chain(calendars.flat_map(|(source, destination)| [source, destination]))
-            .chain(edition.properties.keys());
-        if let Some(unknown) = pids.find(|pid| !edition.map.contains(pid)) {
-            return Err(PublicationError::UnknownPid(unknown.clone()));
-        }
-        let uneven = column.calendars.iter().find(|calendar| {
-            calendar
-                .cells
-                .values()
-                .any(|values| values.len() != calendar.intervals)
-        });
-        if let Some(calendar) = uneven {
-            return Err(PublicationError::Calendar {
-                column: column.name.clone(),
-                kind: calendar.kind,
-            });
-        }
-    }
-    Ok(())
+    let editions = placed.into_iter().map(|one| one.edition).collect();
+    Ok((composition.finish()?, editions))
 }
 
 /// Empty directories of all shelves in use; each declares the weakest protection in it.
 fn directories(
-    placed: &[Placed],
+    placed: &[Placed<'_>],
     default: &ResourceId,
     fetched_only: bool,
 ) -> BTreeMap<Shelf, (DirectoryBuilder, Option<i64>)> {
@@ -185,7 +143,7 @@ impl Composition {
         }
     }
 
-    fn network_map(&mut self, placed: &Placed) -> Result<(), PublicationError> {
+    fn network_map(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
         let Edition {
             id,
             map,
@@ -197,7 +155,9 @@ impl Composition {
             uri: format!("networkmap/{id}"),
             service: Service::NetworkMap,
         };
-        let document = body::network_map(map, &placed.vtag);
+        let document = placed
+            .taken_over(id, |_| true)
+            .unwrap_or_else(|| body::network_map(map, &placed.vtag));
         self.add(
             entry,
             placed.shelf,
@@ -206,7 +166,7 @@ impl Composition {
         )
     }
 
-    fn cost_maps(&mut self, placed: &Placed) -> Result<(), PublicationError> {
+    fn cost_maps(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
         for (name, cost_type) in placed.edition.cost_types() {
             self.change(placed.shelf, |d| d.cost_type(&name, cost_type));
         }
@@ -224,14 +184,20 @@ impl Composition {
 
     fn cost_map(
         &mut self,
-        placed: &Placed,
+        placed: &Placed<'_>,
         column: &Column,
         end: &str,
         mode: CostMode,
     ) -> Result<(), PublicationError> {
         let edition = &placed.edition;
         let id = ResourceId::new(&format!("{}-{end}", edition.id))?;
-        let document = body::cost_map(id.clone(), column, mode, &placed.vtag, &edition.provenance);
+        let unchanged = |before: &Edition| {
+            before.provenance.window() == edition.provenance.window()
+                && before.columns.contains(column)
+        };
+        let document = placed.taken_over(&id, unchanged).unwrap_or_else(|| {
+            body::cost_map(id.clone(), column, mode, &placed.vtag, &edition.provenance)
+        });
         let entry = Entry {
             id,
             uri: format!("costmap/{}/{end}", edition.id),
@@ -248,11 +214,13 @@ impl Composition {
         )
     }
 
-    fn property_map(&mut self, placed: &Placed) -> Result<(), PublicationError> {
+    fn property_map(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
         let edition = &placed.edition;
         let map = PropertyMap::of_pids(edition);
         let id = ResourceId::new(&format!("{}-properties", edition.id))?;
-        let document = body::property_map(id.clone(), &map);
+        let document = placed
+            .taken_over(&id, |before| before.properties == edition.properties)
+            .unwrap_or_else(|| body::property_map(id.clone(), &map));
         let entry = Entry {
             id,
             uri: format!("propmap/{}", edition.id),
@@ -270,7 +238,7 @@ impl Composition {
     }
 
     /// What is asked by POST about one edition.
-    fn questions(&mut self, placed: &Placed) -> Result<(), PublicationError> {
+    fn questions(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
         let edition = &placed.edition;
         let id = &edition.id;
         self.question(placed, "filter", format!("networkmap/{id}/filter"), |_| {
@@ -313,7 +281,7 @@ impl Composition {
 
     fn filtered_costs(
         &mut self,
-        placed: &Placed,
+        placed: &Placed<'_>,
         kind: CalendarKind,
         end: &str,
         uri_end: &str,
@@ -333,7 +301,7 @@ impl Composition {
     /// A resource that is asked by POST, made for its id.
     fn question(
         &mut self,
-        placed: &Placed,
+        placed: &Placed<'_>,
         end: &str,
         uri: String,
         make: impl FnOnce(&ResourceId) -> (Service, Arc<dyn Query>),
@@ -346,9 +314,9 @@ impl Composition {
         self.add(entry, placed.shelf, newest_us, Resource::Query(query))
     }
 
-    fn endpoint_properties(&mut self, placed: &[Placed]) -> Result<(), PublicationError> {
+    fn endpoint_properties(&mut self, placed: &[Placed<'_>]) -> Result<(), PublicationError> {
         // The default map comes first: what is said of all addresses is what its PIDs have.
-        let (current, others): (Vec<&Placed>, Vec<&Placed>) =
+        let (current, others): (Vec<&Placed<'_>>, Vec<&Placed<'_>>) =
             placed.iter().partition(|p| p.shelf == Shelf::Current);
         let in_order = || current.iter().chain(&others).map(|p| &p.edition);
         let service = Service::EndpointProperty {

@@ -288,7 +288,7 @@ fn a_patch_is_computed_once_for_all_streams() {
         drain(stream, &turn);
     }
     let turn = after(&turn, published(edition(F1, &C2, NOW_US)));
-    turn.prepare();
+    turn.prepare_followed();
     let limits = StreamLimits::default();
     let data: Vec<_> = streams
         .iter_mut()

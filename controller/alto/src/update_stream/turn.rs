@@ -72,6 +72,7 @@ pub(super) struct Version {
     /// Hash of the whole body: what stands in `meta` can change while the data stay.
     pub(super) hash: Arc<Tag>,
     meta: OnceLock<Option<Arc<[u8]>>>,
+    told_by_tag: OnceLock<bool>,
 }
 
 impl Version {
@@ -80,12 +81,17 @@ impl Version {
             hash: Arc::new(Tag::of(&rendered.body)),
             rendered,
             meta: OnceLock::new(),
+            told_by_tag: OnceLock::new(),
         }
     }
 
     /// Whether the tag says all there is to say: `meta` holds nothing but it.
     pub(super) fn is_told_by_tag(&self) -> bool {
-        merge_patch::names_within(&self.rendered.body, META).is_some_and(|names| names == [VTAG])
+        // It takes a look at the whole body, and each stream that resumes by tag asks.
+        *self.told_by_tag.get_or_init(|| {
+            let names = merge_patch::names_within(&self.rendered.body, META);
+            names.is_some_and(|names| names == [VTAG])
+        })
     }
 
     /// The patch for those who have the data.
@@ -98,13 +104,15 @@ impl Version {
 /// What was fetched by GET, at this moment and the one before.
 #[derive(Debug, Default)]
 struct Document {
+    /// That of the turn before, if somebody looked at it then.
+    before: Option<Arc<Version>>,
     version: OnceLock<Option<Arc<Version>>>,
     step: OnceLock<Option<Step>>,
 }
 
 #[derive(Debug)]
 struct Step {
-    from: Tag,
+    from: Arc<Tag>,
     patch: Option<Arc<[u8]>>,
 }
 
@@ -126,17 +134,23 @@ impl Turn {
     /// The one after this.
     #[must_use]
     pub fn then(&self, publication: Arc<Publication>, number: u64) -> Self {
-        Self::of(publication, Some(Arc::clone(&self.current)), number)
+        Self::of(publication, Some(self), number)
     }
 
-    fn of(current: Arc<dyn Source>, previous: Option<Arc<dyn Source>>, number: u64) -> Self {
-        let ids = current.documents();
-        let documents = ids.into_iter().map(|id| (id, Document::default()));
+    fn of(current: Arc<dyn Source>, previous: Option<&Self>, number: u64) -> Self {
+        let document = |id| {
+            let before = previous.and_then(|turn| turn.documents.get(&id)?.version.get()?.clone());
+            let document = Document {
+                before,
+                ..Document::default()
+            };
+            (id, document)
+        };
         Self {
             number,
-            documents: documents.collect(),
+            documents: current.documents().into_iter().map(document).collect(),
             current,
-            previous,
+            previous: previous.map(|turn| Arc::clone(&turn.current)),
         }
     }
 
@@ -145,13 +159,23 @@ impl Turn {
         self.number
     }
 
-    /// Computes now what the first stream that needs it would have to wait for.
+    /// Computes the patches of all documents.
     pub fn prepare(&self) {
-        for id in self.documents.keys() {
-            if let Some(document) = self.document(id)
-                && document.rendered.patchable
+        self.prepare_where(|_| true);
+    }
+
+    /// Computes now what the first stream that needs it would have to wait for: the patches of documents that some stream
+    /// has looked at in the turn before.
+    pub fn prepare_followed(&self) {
+        self.prepare_where(|document| document.before.is_some());
+    }
+
+    fn prepare_where(&self, which: impl Fn(&Document) -> bool) {
+        for id in self.documents.iter().filter(|(_, d)| which(d)).map(|d| d.0) {
+            if let Some(version) = self.document(id)
+                && version.rendered.patchable
             {
-                self.step(id, &document);
+                self.step(id, &version);
             }
         }
     }
@@ -204,7 +228,7 @@ impl Turn {
     ) -> Option<Arc<[u8]>> {
         if input.is_none() {
             let step = self.step(id, current)?;
-            return step.patch.clone().filter(|_| step.from == *from);
+            return step.patch.clone().filter(|_| *step.from == *from);
         }
         // The answer of then is the function of the question that it was.
         let before = self.previous.as_ref()?.render(id, input, asking).ok()?;
@@ -221,13 +245,15 @@ impl Turn {
     fn step(&self, id: &ResourceId, current: &Version) -> Option<&Step> {
         let document = self.documents.get(id)?;
         let step = || {
-            let before = fetched(self.previous.as_deref()?, id)?;
-            let from = Tag::of(&before.body);
-            let is_changed = from != *current.hash;
-            let patch = || merge_patch::diff(&before.body, &current.rendered.body);
+            let before = match &document.before {
+                Some(before) => Arc::clone(before),
+                None => Arc::new(Version::new(fetched(self.previous.as_deref()?, id)?)),
+            };
+            let is_changed = before.hash != current.hash;
+            let patch = || merge_patch::diff(&before.rendered.body, &current.rendered.body);
             Some(Step {
                 patch: is_changed.then(patch).flatten().map(Arc::from),
-                from,
+                from: Arc::clone(&before.hash),
             })
         };
         document.step.get_or_init(step).as_ref()

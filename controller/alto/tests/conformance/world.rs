@@ -79,10 +79,12 @@ pub(crate) fn by_hours(costs: &CostMap) -> Calendar {
         start_us: NOW_US - 86_400_000_000,
         interval_s: 3_600,
         intervals: 24,
-        cells: costs
-            .cells()
-            .map(|(s, d, cost)| ((s.clone(), d.clone()), cell(cost)))
-            .collect(),
+        cells: Arc::new(
+            costs
+                .cells()
+                .map(|(s, d, cost)| ((s.clone(), d.clone()), cell(cost)))
+                .collect(),
+        ),
     }
 }
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! It knows the RFCs alone, nothing of our own names: what a resource is follows from its media types (RFC 7285 §9.2.2), and members
-//! that are not known are ignored (§8.3.7). All input is foreign: no text is trusted to be short, and no reader here panics.
+//! that are not known are ignored (§8.3.7). All input is foreign: no text is trusted to be short, no reader here panics, and what a
+//! document takes in memory is bounded before it is read: short texts make large trees.
 
 pub mod choice;
 pub mod directory;
@@ -66,6 +67,27 @@ pub enum DocumentError {
     /// A member is missing or has another type.
     #[error("its member {0} is missing or has another type than RFC 7285 says")]
     Member(&'static str),
+    /// It has more members and elements than are taken.
+    #[error("it would take more than {0} bytes of memory")]
+    Heavy(usize),
+}
+
+/// What documents may take in memory (see [`weight`]) where texts may have `bytes`: more than maps of whole countries need, and far less
+/// than what a text of that length can be made to take.
+pub const fn heaviest(bytes: usize) -> usize {
+    bytes.saturating_mul(8)
+}
+
+/// Bytes that the tree of a JSON text takes in memory at most, as if what is in strings counted too: one object with a single member
+/// takes a whole node of its map.
+pub fn weight(text: &[u8]) -> usize {
+    let node = |byte: &u8| match byte {
+        b',' => 96,
+        b'[' => 160,
+        b'{' => 768,
+        _ => 1,
+    };
+    text.iter().map(node).sum()
 }
 
 /// A version tag (RFC 7285 §10.3).
@@ -174,16 +196,16 @@ impl fmt::Display for Refused {
 /// Characters of a foreign text that are shown.
 const SHOWN: usize = 200;
 
-/// A foreign text as it may be shown on a terminal: no control characters, none that turn the direction of writing, not too long.
+/// Whether a terminal may obey the character instead of showing it: control characters, line ends, and what turns the direction of
+/// writing.
+pub fn is_unprintable(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+/// A foreign text as it may be shown on a terminal: no [unprintable](is_unprintable) characters, not too long.
 pub fn printable(text: &str) -> String {
-    let clean = |c: char| {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
+    let clean = |c| if is_unprintable(c) { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(SHOWN).map(clean).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
@@ -191,7 +213,11 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-fn json(bytes: &[u8]) -> Result<Value, DocumentError> {
+/// Reads a text whose tree takes at most `most` bytes.
+fn json(bytes: &[u8], most: usize) -> Result<Value, DocumentError> {
+    if weight(bytes) > most {
+        return Err(DocumentError::Heavy(most));
+    }
     serde_json::from_slice(bytes).map_err(|error| DocumentError::Json(error.to_string()))
 }
 

@@ -11,18 +11,20 @@
 mod collect;
 mod due;
 mod kept;
+mod made;
 #[cfg(test)]
 mod tests;
 
-use super::figures::{self, Supplied};
+use super::figures::Supplied;
 use super::{AltoError, Prefixes};
 use crate::config::Alto;
 use crate::document::compress;
 use glimpse_aggregate::{Public, Span};
-use glimpse_alto::{Content, Publication};
+use glimpse_alto::{Content, Publication, Shelved};
 use glimpse_model::time::Timestamp;
 use glimpse_store::{AltoPublic, Store};
-use kept::Kept;
+pub use kept::{Kept, document};
+use made::Made;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,6 +45,8 @@ pub struct Published {
     revision: u64,
     /// Whether it was looked for windows that are due; a publication of before a restart is shown first.
     looked: bool,
+    /// What it is made of: the next one has most of it too.
+    made: Arc<Made>,
 }
 
 #[cfg(test)]
@@ -54,6 +58,7 @@ impl Published {
             next,
             revision: 0,
             looked: true,
+            made: Arc::default(),
         }
     }
 }
@@ -66,11 +71,13 @@ impl Published {
             next: Timestamp::from_micros(due::next_us(config, now.as_micros())),
             revision: self.revision,
             looked: true,
+            made: Arc::clone(&self.made),
         }
     }
 }
 
-/// Computes what is due at `now`, and what late results change, and gives what is published then: what an operator asks for.
+/// Computes what is due at `now`, and what late results change, and gives what is published then: what an operator asks for. What
+/// is the same as in what was `shown` is taken over from there.
 ///
 /// # Errors
 /// [`AltoError`].
@@ -79,9 +86,10 @@ pub async fn compute(
     config: &Alto,
     supplied: &Supplied,
     now: Timestamp,
+    shown: Option<&Published>,
 ) -> Result<Published, AltoError> {
     release(store, config, now, true).await?;
-    load(store, config, supplied, now).await
+    load(store, config, supplied, now, shown).await
 }
 
 /// Brings what is shown up to date: `None` if it is.
@@ -111,7 +119,7 @@ pub(crate) async fn renew(
     {
         return Ok(is_due.then(|| shown.until(config, now)));
     }
-    let renewed = load(store, config, supplied, now).await?;
+    let renewed = load(store, config, supplied, now, shown).await?;
     Ok(Some(Published {
         looked: is_due || newest == 0,
         ..renewed
@@ -161,11 +169,12 @@ async fn release(
         let settings = config.clone();
         let computed = blocking(move || {
             let publics = collect::release(tasks, rows, &mut kept, &settings, now_us)?;
-            let documents: Result<Vec<AltoPublic>, AltoError> = publics
-                .iter()
-                .map(|(span, public)| kept::document(*span, public))
+            // Each gives its memory back before the next is packed.
+            let documents: Vec<AltoPublic> = publics
+                .into_iter()
+                .map(|(span, public)| document(span, &public))
                 .collect();
-            Ok((kept.pack()?, documents?))
+            Ok((kept.pack()?, documents))
         });
         let (ledger, mut documents) = computed.await?;
         let known = store
@@ -237,23 +246,8 @@ pub(crate) async fn published(
     let kept = store.alto_publics(name(config), None, everything).await?;
     let spans = config.spans.clone();
     blocking(move || {
-        let mut shown: Vec<(Span, Public)> = Vec::new();
-        // By kind, then by start: the newest of each kind is the last.
-        let newest = |n: usize, public: &AltoPublic| {
-            kept.get(n + 1).is_none_or(|next| next.span != public.span)
-        };
-        for (n, public) in kept.iter().enumerate() {
-            let month = public.span == Span::Month.name();
-            if !(month || newest(n, public)) {
-                continue;
-            }
-            if let Some((span, public)) = kept::read(public)?
-                && spans.contains(&span)
-            {
-                shown.push((span, public));
-            }
-        }
-        Ok(shown)
+        let read = |public: &AltoPublic| kept::read(public).transpose();
+        made::shown(&kept, &spans).filter_map(read).collect()
     })
     .await
 }
@@ -264,34 +258,42 @@ async fn load(
     config: &Alto,
     supplied: &Supplied,
     now: Timestamp,
+    shown: Option<&Published>,
 ) -> Result<Published, AltoError> {
     // First the revision: figures that are newer than it are read again next time.
     let revision = revision(store, config).await?;
-    let shown = published(store, config).await?;
-    let supplied = supplied.clone();
-    let publication = blocking(move || publication(&shown, &supplied)).await?;
+    let everything = Timestamp::from_micros(i64::MIN);
+    let kept = store.alto_publics(name(config), None, everything).await?;
+    let (spans, supplied) = (config.spans.clone(), supplied.clone());
+    let before = shown.map(|shown| (Arc::clone(&shown.made), Arc::clone(&shown.publication)));
+    // All on one thread: what one step gives back to the allocator the next one takes.
+    let (made, publication) = blocking(move || {
+        let (before, shown) = before.unzip();
+        let made = Made::of(&kept, &spans, &supplied, before.as_deref())?;
+        drop(kept);
+        let publication = publication(made.editions(), shown.as_deref())?;
+        Ok((made, publication))
+    })
+    .await?;
     Ok(Published {
         publication: Arc::new(publication),
         next: Timestamp::from_micros(due::next_us(config, now.as_micros())),
         revision,
         looked: true,
+        made: Arc::new(made),
     })
 }
 
-/// The publication of these windows.
-///
-/// # Errors
-/// [`AltoError`].
-pub(crate) fn publication(
-    shown: &[(Span, Public)],
-    supplied: &Supplied,
+/// The publication of these editions.
+fn publication(
+    editions: Vec<Shelved>,
+    before: Option<&Publication>,
 ) -> Result<Publication, AltoError> {
-    let editions = figures::editions(shown, supplied)?;
-    Ok(Publication::new(Content {
+    let content = Content {
         editions,
         fetched_only: false,
-    })?
-    .compressed(compress))
+    };
+    Ok(Publication::after(content, before)?.compressed(compress))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -240,7 +240,7 @@ impl Streams {
             let turn = Arc::clone(&current.turn);
             let prepare = || async move {
                 // Without preparation the first stream computes what it needs.
-                let _ = tokio::task::spawn_blocking(move || turn.prepare()).await;
+                let _ = tokio::task::spawn_blocking(move || turn.prepare_followed()).await;
             };
             current.prepared.get_or_init(prepare).await;
         }

@@ -8,11 +8,13 @@ impl Shared {
     /// Computes what is due, and what late results change, and puts it in force; the old publication stands when that fails.
     pub async fn publish(&self) {
         let _alone = self.publishing.lock().await;
+        let shown = self.publication.load_full();
         let computed = alto::compute(
             self.store.as_ref(),
             &self.config.alto,
             &self.supplied,
             self.now(),
+            shown.as_deref(),
         );
         self.put_in_force(computed.await.map(Some));
     }

@@ -5,18 +5,15 @@
 use super::work;
 use crate::{clock, machine};
 use anyhow::{Context, Result, bail, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use glimpse_aggregate::{Ledger, Metric, Public, Span};
+use glimpse_aggregate::{Ledger, Metric, Public, Span, Statistic};
 use glimpse_alto::{Publication, Turn, merge_patch};
-use glimpse_controller::alto::{Prefixes, Supplied, compute};
+use glimpse_controller::alto::{Kept, Prefixes, Supplied, compute, document};
 use glimpse_controller::config::{Alto, Config};
 use glimpse_model::time::Timestamp;
 use glimpse_store::{AltoPublic, AltoStore, Options, Sqlite};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -24,8 +21,6 @@ use std::time::Duration;
 
 /// What the controller calls the ledger of what is published.
 const LEDGER: &str = "public";
-/// Layout of what the controller keeps.
-const SCHEMA: u32 = 1;
 /// The configuration in a controller's directory.
 const CONFIGURATION: &str = "controller.toml";
 /// The map of which one cell is changed.
@@ -142,26 +137,29 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
     let public = ledger.release(state, &config.rules)?;
     let released_s = began.elapsed().as_secs_f64();
     let began = clock::steady();
-    let first = version(&ledger, &public, &config, now)?;
+    let first = version(ledger, &public, &config, now)?;
     first.store(&store, 0).await?;
     let written_s = began.elapsed().as_secs_f64();
     let (places, cells) = (public.places().len(), cells(&public));
-    drop(public);
+    first.leave(dir, "first")?;
+    drop((public, first));
     let began = clock::steady();
-    let before = compute(&store, &config, &supplied, now).await?.publication;
+    let shown = compute(&store, &config, &supplied, now, None).await?;
+    let before = Arc::clone(&shown.publication);
     let made_s = began.elapsed().as_secs_f64();
     let first_peak_bytes = own_memory()?.peak;
 
-    let second = changed(&first, places - 1)?;
+    let second = changed(&Version::read(dir, "first")?)?;
     second.store(&store, 1).await?;
-    let after = compute(&store, &config, &supplied, now).await?.publication;
+    second.leave(dir, "second")?;
+    drop(second);
+    let renewed = compute(&store, &config, &supplied, now, Some(&shown)).await?;
+    let after = renewed.publication;
     let turn = Turn::first(Arc::clone(&before), 1).then(Arc::clone(&after), 2);
     let began = clock::steady();
     turn.prepare();
     let patched_s = began.elapsed().as_secs_f64();
     let peak_bytes = own_memory()?.peak;
-    first.leave(dir, "first")?;
-    second.leave(dir, "second")?;
     let patch = merge_patch::diff(body(&before)?, body(&after)?).context("no patch")?;
     Ok(Published {
         records,
@@ -215,115 +213,30 @@ fn body(publication: &Publication) -> Result<&[u8]> {
 }
 
 /// Ledger and figures as the controller keeps them. Late results were looked for just now, so that the server finds nothing to do.
-fn version(ledger: &Ledger, public: &Public, config: &Alto, now: Timestamp) -> Result<Version> {
-    #[derive(Serialize)]
-    struct Kept<'a> {
-        schema: u32,
-        salt: &'a str,
-        clusters: &'a glimpse_aggregate::Clusters,
-        trust: glimpse_aggregate::Trust,
-        late_us: i64,
-        ledger: &'a Ledger,
-    }
-    #[derive(Serialize)]
-    struct Release<'a> {
-        schema: u32,
-        public: &'a Public,
-    }
-    let kept = Kept {
-        schema: SCHEMA,
-        salt: "bench",
-        clusters: &config.clusters,
-        trust: config.trust,
-        late_us: now.as_micros() + DAY_US,
-        ledger,
-    };
-    let window = public.window();
+fn version(ledger: Ledger, public: &Public, config: &Alto, now: Timestamp) -> Result<Version> {
+    let mut kept = Kept::new(config)?;
+    kept.late_us = now.as_micros() + DAY_US;
+    kept.ledger = ledger;
     Ok(Version {
-        ledger: gzip(&serde_json::to_vec(&kept)?)?,
-        public: AltoPublic {
-            span: Span::SevenDays.name().to_owned(),
-            start_us: window.start_us(),
-            end_us: window.end_us(),
-            version: public.version() as u64,
-            document: gzip(&serde_json::to_vec(&Release {
-                schema: SCHEMA,
-                public,
-            })?)?,
-        },
+        ledger: kept.pack()?,
+        public: document(Span::SevenDays, public),
     })
 }
 
-/// The same figures but for the median delay of one of the smallest places to one cluster. The text is changed, not a tree of
-/// it, which would take more memory than everything that is measured.
-fn changed(first: &Version, last_place: usize) -> Result<Version> {
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(&first.public.document[..]).read_to_string(&mut text)?;
-    let cell = format!(
-        r#"{{"metric":{},"place":{last_place},"cluster":0,"#,
-        json!(Metric::DelayRt)
-    );
-    let at = behind(&text, 0, &cell).context("no delay of the last place")?;
-    let at = behind(&text, at, r#""statistic":"median","value":"#).context("no median")?;
-    raise(&mut text, at)?;
-    let at = behind(&text, 0, r#""version":"#).context("no version")?;
-    let version = raise(&mut text, at)?;
+/// The same figures but for the median delay of one of the smallest places to one cluster.
+fn changed(first: &Version) -> Result<Version> {
+    let public = Public::from_bytes(&first.public.document)?;
+    let place = public.places().last().context("no places")?.pid.clone();
+    let cluster = public
+        .clusters()
+        .first()
+        .context("no clusters")?
+        .pid
+        .clone();
+    let changed = public.with_one_raised(Metric::DelayRt, &place, &cluster, Statistic::Median);
+    let changed = changed.context("no delay of the last place")?;
     Ok(Version {
         ledger: first.ledger.clone(),
-        public: AltoPublic {
-            version,
-            document: gzip(text.as_bytes())?,
-            ..first.public.clone()
-        },
+        public: document(Span::SevenDays, &changed),
     })
-}
-
-/// Where the text behind `wanted` begins, looked for from `from` on.
-fn behind(text: &str, from: usize, wanted: &str) -> Option<usize> {
-    Some(from + text.get(from..)?.find(wanted)? + wanted.len())
-}
-
-/// Makes the number that begins there one more.
-fn raise(text: &mut String, at: usize) -> Result<u64> {
-    let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
-    let raised = text[at..at + digits].parse::<u64>()? + 1;
-    text.replace_range(at..at + digits, &raised.to_string());
-    Ok(raised)
-}
-
-fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn one_cell_is_changed() {
-        let text = r#"{"public":{"version":9,"cells":[{"metric":"DelayRt","place":1,"cluster":0,"cell":{"figures":[{"statistic":"mean","value":3},{"statistic":"median","value":99}]}},{"metric":"DelayRt","place":2,"cluster":null},{"metric":"DelayRt","place":2,"cluster":0,"cell":{"figures":[{"statistic":"median","value":99,"confidence":null}]}}]}}"#;
-        let first = Version {
-            ledger: Vec::new(),
-            public: AltoPublic {
-                span: String::new(),
-                start_us: 0,
-                end_us: 1,
-                version: 9,
-                document: gzip(text.as_bytes()).unwrap(),
-            },
-        };
-        let second = changed(&first, 2).unwrap().public;
-        let mut found = String::new();
-        flate2::read::GzDecoder::new(&second.document[..])
-            .read_to_string(&mut found)
-            .unwrap();
-        let wanted = text
-            .replace(r#""version":9"#, r#""version":10"#)
-            .replace(r#""value":99,"#, r#""value":100,"#);
-        assert_eq!((second.version, found), (10, wanted));
-        assert!(changed(&first, 3).is_err());
-    }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// Streams of one address; listeners bound the connections of each.
@@ -23,6 +23,9 @@ const HANDSHAKES: usize = 64;
 const FIRST: usize = 100;
 /// Until memory that was needed in passing has been given back.
 const REST: Duration = Duration::from_secs(5);
+/// In the name of the first event, and of each patch of the cost map.
+const CONTROL: &[u8] = b"application/alto-updatestreamcontrol+json";
+const CHANGE: &[u8] = b"application/merge-patch+json,delay";
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often is looked whether the server shows the change.
 const LOOK: Duration = Duration::from_millis(5);
@@ -78,11 +81,6 @@ pub(super) async fn run(
         tokio::time::sleep(LOOK).await;
     };
     let new = tag(&client.body(&cost_map).await?)?;
-    ensure!(
-        new != before,
-        "the change was shown before it was looked for"
-    );
-    let _ = open.new_tag.send(Some(new));
     let mut moments: Vec<Instant> = Vec::new();
     while moments.len() < count {
         let next = tokio::time::timeout(PATIENCE, open.told.recv());
@@ -92,7 +90,17 @@ pub(super) async fn run(
                 count - moments.len()
             )
         })?;
-        moments.push(next.context("all streams have ended")??);
+        let told = next.context("all streams have ended")??;
+        ensure!(
+            find(&told.text, new.as_bytes()).is_some(),
+            "a stream was told of something else: {}",
+            String::from_utf8_lossy(&told.text)
+        );
+        ensure!(
+            told.moment > committed,
+            "a stream knew of the change before"
+        );
+        moments.push(told.moment);
     }
     moments.sort();
     let (first, last) = (moments.first(), moments.last());
@@ -113,8 +121,14 @@ pub(super) async fn run(
 /// Streams that are open; they end when this is dropped.
 struct Open {
     _readers: JoinSet<()>,
-    new_tag: watch::Sender<Option<String>>,
-    told: mpsc::UnboundedReceiver<Result<Instant>>,
+    told: mpsc::UnboundedReceiver<Result<Told>>,
+}
+
+/// The change, as a stream was told of it.
+struct Told {
+    /// When the last byte of it was there.
+    moment: Instant,
+    text: Vec<u8>,
 }
 
 /// A request for changes of a cost map to somebody who has it already.
@@ -133,7 +147,6 @@ fn request(network_map: &str, cost_map: &str) -> Arc<[u8]> {
 }
 
 async fn open(caller: &Caller, port: u16, request: &Arc<[u8]>, count: usize) -> Result<Open> {
-    let (new_tag, tag) = watch::channel(None);
     let (telling, told) = mpsc::unbounded_channel();
     let ready = Arc::new(AtomicUsize::new(0));
     let at_once = Arc::new(Semaphore::new(HANDSHAKES));
@@ -147,7 +160,6 @@ async fn open(caller: &Caller, port: u16, request: &Arc<[u8]>, count: usize) -> 
             request: Arc::clone(request),
             ready: Arc::clone(&ready),
             at_once: Arc::clone(&at_once),
-            tag: tag.clone(),
         };
         let telling = telling.clone();
         readers.spawn(async move {
@@ -157,7 +169,6 @@ async fn open(caller: &Caller, port: u16, request: &Arc<[u8]>, count: usize) -> 
     }
     let mut open = Open {
         _readers: readers,
-        new_tag,
         told,
     };
     let began = clock::steady();
@@ -183,43 +194,44 @@ struct Reader {
     request: Arc<[u8]>,
     ready: Arc<AtomicUsize>,
     at_once: Arc<Semaphore>,
-    tag: watch::Receiver<Option<String>>,
 }
 
 impl Reader {
-    /// Opens a stream and reads until it is told of the change: the moment of that.
-    async fn read(self) -> Result<Instant> {
+    /// Opens a stream, reads what it is told at first, and then until it is told of a change.
+    async fn read(self) -> Result<Told> {
         let permit = self.at_once.acquire().await?;
         let mut tls = self.caller.connect(self.port, self.from).await?;
         tls.write_all(&self.request).await?;
         let mut text = Vec::new();
-        until(&mut tls, &mut text, "control-uri").await?;
+        until(&mut tls, &mut text, CONTROL).await?;
         ensure!(
             text.starts_with(b"HTTP/1.1 200 "),
             "{}",
             String::from_utf8_lossy(&text)
         );
+        // Who has the data of a cost map is told what is said about them: the stream is at rest only then.
+        until(&mut tls, &mut text, CHANGE).await?;
         drop(permit);
         self.ready.fetch_add(1, Ordering::Relaxed);
-        text.clear();
-        // A change of a map is told as a patch of it, and names its version.
-        until(&mut tls, &mut text, "application/merge-patch+json,delay").await?;
+        let mut text = Vec::new();
+        until(&mut tls, &mut text, CHANGE).await?;
         let moment = clock::steady();
-        let mut tag = self.tag.clone();
-        let known = tag.wait_for(Option::is_some).await?.clone();
-        until(&mut tls, &mut text, &known.unwrap_or_default()).await?;
-        Ok(moment)
+        Ok(Told { moment, text })
     }
 }
 
-/// Reads until the text stands in what was read.
+/// Reads until a whole event with this name was read.
 async fn until(
     stream: &mut (impl AsyncReadExt + Unpin),
     text: &mut Vec<u8>,
-    wanted: &str,
+    wanted: &[u8],
 ) -> Result<()> {
-    let wanted = wanted.as_bytes();
-    while !text.windows(wanted.len()).any(|part| part == wanted) {
+    loop {
+        if let Some(at) = find(text, wanted)
+            && find(&text[at..], b"\n\n").is_some()
+        {
+            return Ok(());
+        }
         let read = stream.read_buf(text).await?;
         ensure!(
             read > 0,
@@ -227,5 +239,8 @@ async fn until(
             String::from_utf8_lossy(text)
         );
     }
-    Ok(())
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|part| part == wanted)
 }

@@ -47,14 +47,7 @@ impl Published {
     /// Notes what a release says, and holds the figures against those who are said to stand behind them.
     fn note(&mut self, public: &Public, behind: &Behind, rules: &Rules) {
         let names = &behind.state.subscribers;
-        let late: BTreeSet<usize> = behind
-            .state
-            .entries
-            .iter()
-            .filter(|e| e.is_late())
-            .map(|e| e.subscriber())
-            .collect();
-        let changed = |index: &usize| late.contains(index) && behind.adopt[*index];
+        let changed = |index: &usize| behind.late[*index] && behind.adopt[*index];
         let mut cells = 0;
         for (nth, place) in behind.tree.places().iter().enumerate() {
             let inside = nth..behind.tree.end(nth);

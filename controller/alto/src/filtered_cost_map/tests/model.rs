@@ -1,6 +1,6 @@
 //! Answers equal those of a naive model: every pair of all PIDs, looked at by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 

@@ -1,7 +1,8 @@
 //! Which resource answers a wish.
 
-use super::directory::{Directories, Kind, Resource};
+use super::directory::{CostType, Directories, Kind, Resource};
 use super::printable;
+use std::sync::Arc;
 
 /// What is wished for; what is `None` does not matter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,8 +105,8 @@ impl Directories {
         self.resources
             .iter()
             .find(|other| {
-                let has = |wanted: &super::directory::CostType| {
-                    let offered = |own: &super::directory::CostType| {
+                let has = |wanted: &Arc<CostType>| {
+                    let offered = |own: &Arc<CostType>| {
                         own.metric == wanted.metric && own.mode == wanted.mode
                     };
                     other.cost_types.iter().any(offered)
@@ -147,14 +148,11 @@ impl Directories {
 impl Resource {
     /// The cost type of the metric in the mode (by default the numerical one, else any): by metric, by the metric with its default
     /// operator spelled out or left out (RFC 9439 §3.2), or by its name in the directory.
-    pub fn cost_type(
-        &self,
-        metric: &str,
-        mode: Option<&str>,
-    ) -> Option<&super::directory::CostType> {
-        let of = |mode: Option<&str>, same: &dyn Fn(&super::directory::CostType) -> bool| {
+    pub fn cost_type(&self, metric: &str, mode: Option<&str>) -> Option<&CostType> {
+        let of = |mode: Option<&str>, same: &dyn Fn(&CostType) -> bool| {
             self.cost_types
                 .iter()
+                .map(Arc::as_ref)
                 .find(|own| mode.is_none_or(|mode| own.mode == mode) && same(own))
         };
         let by_metric = |mode| {

@@ -1,8 +1,9 @@
 //! Directories and the walk through those they name (RFC 7285 §9.2).
 
-use super::{DocumentError, json, media, object, printable, strings};
+use super::{DocumentError, heaviest, json, media, object, printable, strings, weight};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use url::Url;
 
 /// What a client can do with a resource; it follows from the media types alone.
@@ -105,8 +106,8 @@ pub struct Resource {
     pub kind: Kind,
     /// What it is made from.
     pub uses: Vec<String>,
-    /// The cost types it offers, as its directory defines them.
-    pub cost_types: Vec<CostType>,
+    /// The cost types it offers, as its directory defines them: many resources may name one that is long.
+    pub cost_types: Vec<Arc<CostType>>,
     /// Its other capabilities, as they came.
     pub capabilities: Map<String, Value>,
     /// How many directories lie between it and the first.
@@ -122,6 +123,8 @@ pub struct Limits {
     pub directories: usize,
     /// Resources in all.
     pub resources: usize,
+    /// Bytes of memory for all directories, as [`weight`] reckons.
+    pub weight: usize,
 }
 
 impl Default for Limits {
@@ -130,6 +133,7 @@ impl Default for Limits {
             depth: 4,
             directories: 64,
             resources: 20_000,
+            weight: heaviest(64 << 20),
         }
     }
 }
@@ -152,6 +156,7 @@ pub struct Walk {
     pending: VecDeque<(Url, usize)>,
     seen: BTreeSet<Url>,
     asked: usize,
+    weight: usize,
     ids: BTreeSet<String>,
     found: Directories,
 }
@@ -164,6 +169,7 @@ impl Walk {
             seen: BTreeSet::from([root.clone()]),
             pending: VecDeque::from([(root, 0)]),
             asked: 0,
+            weight: 0,
             ids: BTreeSet::new(),
             found: Directories::default(),
         }
@@ -200,8 +206,9 @@ impl Walk {
     /// # Errors
     /// [`DocumentError`] where it is no directory; nothing is taken then.
     pub fn take(&mut self, base: &Url, depth: usize, body: &[u8]) -> Result<(), DocumentError> {
-        let document = json(body)?;
+        let document = json(body, self.limits.weight.saturating_sub(self.weight))?;
         let resources = object(&document, "resources")?;
+        self.weight += weight(body);
         self.seen.insert(base.clone());
         let meta = document.get("meta");
         if depth == 0 {
@@ -279,14 +286,14 @@ impl Walk {
     }
 }
 
-fn cost_types(meta: Option<&Value>) -> BTreeMap<&str, CostType> {
+fn cost_types(meta: Option<&Value>) -> BTreeMap<&str, Arc<CostType>> {
     let defined = meta
         .and_then(|meta| meta.get("cost-types"))
         .and_then(Value::as_object);
     defined
         .into_iter()
         .flatten()
-        .filter_map(|(name, value)| Some((name.as_str(), cost_type(name, value)?)))
+        .filter_map(|(name, value)| Some((name.as_str(), Arc::new(cost_type(name, value)?))))
         .collect()
 }
 
@@ -307,7 +314,7 @@ fn resource(
     entry: &Value,
     base: &Url,
     depth: usize,
-    defined: &BTreeMap<&str, CostType>,
+    defined: &BTreeMap<&str, Arc<CostType>>,
 ) -> Result<(Resource, Option<String>), String> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let uri = text("uri").ok_or("it has no uri")?;
@@ -333,9 +340,9 @@ fn resource(
         .cloned()
         .unwrap_or_default();
     let names = strings(capabilities.get("cost-type-names"));
-    let cost_types: Vec<CostType> = names
+    let cost_types: Vec<Arc<CostType>> = names
         .iter()
-        .filter_map(|name| defined.get(name.as_str()).cloned())
+        .filter_map(|name| defined.get(name.as_str()).map(Arc::clone))
         .collect();
     let remark = (cost_types.len() < names.len())
         .then(|| "it names cost types that its directory does not define".to_owned());

@@ -3,7 +3,7 @@
 use super::directory::{Kind, Resource};
 use super::reading::data_member;
 use super::sse::Event;
-use super::{DocumentError, VersionTag, Versions, json, media, printable, strings};
+use super::{DocumentError, VersionTag, Versions, json, media, printable, strings, weight};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -28,6 +28,14 @@ pub enum MirrorError {
     /// An event of a kind that was not asked for either.
     #[error("event {0} is neither the resource nor a merge patch")]
     Kind(String),
+    /// The copies, or what changed in one, take more memory than they may.
+    #[error("resource {id}: with it the copies would take more than {most} bytes of memory")]
+    Heavy {
+        /// The resource.
+        id: String,
+        /// As they may take.
+        most: usize,
+    },
     /// A patch before there is anything to patch.
     #[error("resource {0}: a patch came before the resource")]
     NothingToPatch(String),
@@ -103,6 +111,8 @@ struct Copy {
     kind: Kind,
     is_incremental: bool,
     document: Option<Value>,
+    /// What the document takes in memory at most: patches only add to it, until it is weighed anew.
+    weight: usize,
     /// The version to resume from.
     tag: Option<VersionTag>,
 }
@@ -111,11 +121,14 @@ struct Copy {
 #[derive(Debug)]
 pub struct Mirror {
     copies: BTreeMap<String, Copy>,
+    /// Bytes of memory for all copies.
+    most: usize,
 }
 
 impl Mirror {
-    /// A mirror of resources that `stream` can send. Patches are asked for where merge patches are all that may come.
-    pub fn new(stream: &Resource, resources: &[&Resource]) -> Self {
+    /// A mirror of resources that `stream` can send, whose copies take at most `most` bytes of memory. Patches are asked for where merge
+    /// patches are all that may come.
+    pub fn new(stream: &Resource, resources: &[&Resource], most: usize) -> Self {
         let offered = stream.capabilities.get("incremental-change-media-types");
         let is_incremental = |id: &str| {
             let types = offered
@@ -132,6 +145,7 @@ impl Mirror {
                 kind: resource.kind,
                 is_incremental: is_incremental(&resource.id),
                 document: None,
+                weight: 0,
                 tag: None,
             };
             // A substream's id is ours to choose, and a resource's id may be none (RFC 8895 §4.1).
@@ -139,6 +153,7 @@ impl Mirror {
         };
         Self {
             copies: resources.iter().enumerate().map(copy).collect(),
+            most,
         }
     }
 
@@ -166,6 +181,7 @@ impl Mirror {
     pub fn clear(&mut self) {
         for copy in self.copies.values_mut() {
             copy.document = None;
+            copy.weight = 0;
             copy.tag = None;
         }
     }
@@ -189,10 +205,11 @@ impl Mirror {
             None => (event.name.trim(), None),
         };
         let shown = || printable(&event.name);
-        let data = json(event.data.as_bytes()).map_err(|error| MirrorError::Document {
-            event: shown(),
-            error,
-        })?;
+        let data =
+            json(event.data.as_bytes(), self.most).map_err(|error| MirrorError::Document {
+                event: shown(),
+                error,
+            })?;
         if media_type == media::UPDATE_STREAM_CONTROL {
             return Ok(self.control(&data));
         }
@@ -213,8 +230,8 @@ impl Mirror {
         } else {
             return Err(MirrorError::Kind(shown()));
         };
+        let weight = self.weigh(copy, &now, is_patch, event)?;
         let member = data_member(copy.kind);
-        let of = |document: &'_ Value| member.and_then(|member| document.get(member)).cloned();
         if let Some(member) = member
             && !now.get(member).is_some_and(Value::is_object)
         {
@@ -225,12 +242,14 @@ impl Mirror {
         }
         let versions = Versions::of(&now);
         let before = copy.document.as_ref();
-        let changes = match before {
-            Some(before) => changes(
-                &of(before).unwrap_or_default(),
-                &of(&now).unwrap_or_default(),
-            ),
-            None => Vec::new(),
+        let none = Value::Null;
+        let changes = match (before, member) {
+            (Some(before), Some(member)) => {
+                let [before, now] =
+                    [before, &now].map(|document| document.get(member).unwrap_or(&none));
+                changes(before, now, self.most).ok_or_else(|| self.heavy(copy))?
+            }
+            _ => Vec::new(),
         };
         self.check(copy, &versions, !changes.is_empty())?;
         let update = Update {
@@ -245,9 +264,37 @@ impl Mirror {
         };
         if let Some(copy) = substream.and_then(|substream| self.copies.get_mut(substream)) {
             copy.document = Some(now);
+            copy.weight = weight;
             copy.tag = versions.own;
         }
         Ok(Happening::Updated(update))
+    }
+
+    /// What the copy takes in memory once it is `now`, if there is room for it.
+    fn weigh(
+        &self,
+        copy: &Copy,
+        now: &Value,
+        is_patch: bool,
+        event: &Event,
+    ) -> Result<usize, MirrorError> {
+        let held: usize = self.copies.values().map(|other| other.weight).sum();
+        let room = self.most.saturating_sub(held - copy.weight);
+        let came = weight(event.data.as_bytes());
+        let mut weighs = if is_patch { copy.weight + came } else { came };
+        if is_patch && weighs > room {
+            weighs = weight(now.to_string().as_bytes());
+        }
+        (weighs <= room)
+            .then_some(weighs)
+            .ok_or_else(|| self.heavy(copy))
+    }
+
+    fn heavy(&self, copy: &Copy) -> MirrorError {
+        MirrorError::Heavy {
+            id: printable(&copy.resource_id),
+            most: self.most,
+        }
     }
 
     /// That the versions of a document fit to what was here before and to the other copies. Cost maps of RFC 7285 need no tag of their own.

@@ -2,6 +2,7 @@
 
 use super::directory::{CostType, Kind, Resource};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// What narrows an answer, as `name=value` gives it; names may come several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -256,6 +257,7 @@ fn cost_types<'a>(
         let mut own = resource
             .cost_types
             .iter()
+            .map(Arc::as_ref)
             .filter(|own| mode.is_none_or(|mode| own.mode == mode));
         return match (own.next(), own.next()) {
             (Some(one), None) => Ok(vec![one]),

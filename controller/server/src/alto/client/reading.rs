@@ -18,12 +18,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads an answer of a resource of this kind.
+    /// Reads an answer of a resource of this kind that takes at most `most` bytes of memory.
     ///
     /// # Errors
     /// [`DocumentError`] if the member with the data is not what it must be.
-    pub fn new(kind: Kind, body: &[u8]) -> Result<Self, DocumentError> {
-        let document = json(body)?;
+    pub fn new(kind: Kind, body: &[u8], most: usize) -> Result<Self, DocumentError> {
+        let document = json(body, most)?;
         let (header, rows) = match data_member(kind) {
             Some(member) => {
                 let data = object(&document, member)?;
@@ -57,6 +57,9 @@ pub fn data_member(kind: Kind) -> Option<&'static str> {
         Kind::Directory | Kind::UpdateStream | Kind::Other => None,
     }
 }
+
+/// Columns of costs that are shown. Each is in every row: what is said once must not be paid for with every pair.
+const MOST_COLUMNS: usize = 100;
 
 type Table = (Vec<String>, Vec<Vec<String>>);
 
@@ -103,7 +106,9 @@ fn costs(document: &Value, data: &Map<String, Value>) -> Table {
         for (destination, cell) in destinations.as_object().into_iter().flatten() {
             let mut row = vec![printable(source), printable(destination)];
             match cell {
-                Value::Array(values) if is_multi => row.extend(values.iter().map(shown)),
+                Value::Array(values) if is_multi => {
+                    row.extend(values.iter().take(types.len()).map(shown));
+                }
                 single => row.push(shown(single)),
             }
             row.resize(names.len(), String::new());
@@ -123,6 +128,7 @@ fn answered(document: &Value) -> (Vec<CostType>, bool) {
             several
                 .iter()
                 .filter_map(|value| cost_type("", value))
+                .take(MOST_COLUMNS)
                 .collect(),
             true,
         ),

@@ -6,10 +6,11 @@ use glimpse_aggregate::{
     PublicPlace, Statistic, TOTAL, Unit, Window,
 };
 use glimpse_alto::{
-    Calendar, CalendarKind, Column, Cost, CostContext, CostMap, CostMetric, Parameter, PidName,
-    Preference,
+    Calendar, CalendarKind, Column, Cost, CostContext, CostMap, CostMaps, CostMetric, Parameter,
+    PidName, Preference,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Names of PIDs, made once, by their text.
 #[derive(Debug)]
@@ -17,6 +18,36 @@ pub(super) struct Pids<'a> {
     total: PidName,
     places: BTreeMap<&'a str, PidName>,
     clusters: BTreeMap<&'a str, PidName>,
+}
+
+/// The same by number: that of a PID among all of the map, in order.
+struct Numbers<'a> {
+    names: Vec<&'a PidName>,
+    places: HashMap<&'a str, u32>,
+    all: HashMap<&'a str, u32>,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(pids: &'a Pids<'_>) -> Self {
+        let names: BTreeSet<&PidName> = pids.all().collect();
+        let numbered = || names.iter().map(|pid| pid.as_str()).zip(0..);
+        Self {
+            places: numbered()
+                .filter(|(text, _)| pids.places.contains_key(text))
+                .collect(),
+            all: numbered().collect(),
+            names: names.into_iter().collect(),
+        }
+    }
+
+    /// Of subscribers and cluster, if both are in the map.
+    fn pair(&self, place: &PublicPlace, cluster: &str) -> Option<(u32, u32)> {
+        Some((*self.places.get(&*place.pid)?, *self.all.get(cluster)?))
+    }
+
+    fn name(&self, number: u32) -> PidName {
+        self.names[number as usize].clone()
+    }
 }
 
 impl<'a> Pids<'a> {
@@ -184,17 +215,22 @@ const VIEWS: [View; 12] = [
 /// All costs of the window between PIDs of the map. `routingcost` and `delay-rt` are always there, others where there are figures.
 pub(super) fn columns(public: &Public, pids: &Pids<'_>) -> Result<Vec<Column>, AltoError> {
     let mut columns = Vec::new();
+    let numbers = Numbers::of(pids);
+    let mut maps = CostMaps::new(numbers.names.iter().copied().cloned());
     for view in &VIEWS {
-        let mut found = view.cells(public, pids);
+        let mut found = view.cells(public, &numbers);
         if view.of == [Metric::DelayRt] {
-            let delays = found.entry(Statistic::Median).or_default();
-            columns.push(routingcost(public, delays)?);
+            found.entry(Statistic::Median).or_default();
         }
-        for (statistic, cells) in found {
-            columns.push(view.column(public, statistic, cells)?);
+        for (statistic, Cells { costs, calendars }) in found {
+            let costs = maps.map(costs);
+            if view.of == [Metric::DelayRt] && statistic == Statistic::Median {
+                columns.insert(0, routingcost(public, &costs)?);
+            }
+            columns.push(view.column(public, statistic, costs, calendars)?);
         }
     }
-    columns.extend(beside(public, pids)?);
+    columns.extend(beside(public, &numbers, &mut maps)?);
     Ok(columns)
 }
 
@@ -204,25 +240,25 @@ type Intervals = BTreeMap<(PidName, PidName), Box<[Cost]>>;
 /// The cells of one statistic, with their calendars.
 #[derive(Default)]
 struct Cells {
-    costs: Vec<(PidName, PidName, Cost)>,
-    calendars: BTreeMap<Kind, Intervals>,
+    /// Numbers of source and destination, cost.
+    costs: Vec<(u32, u32, Cost)>,
+    calendars: Calendars,
 }
 
+type Calendars = BTreeMap<Kind, Intervals>;
+
 impl View {
-    fn cells(&self, public: &Public, pids: &Pids<'_>) -> BTreeMap<Statistic, Cells> {
+    fn cells(&self, public: &Public, numbers: &Numbers<'_>) -> BTreeMap<Statistic, Cells> {
         let mut found: BTreeMap<Statistic, Cells> = BTreeMap::new();
         for metric in self.of {
             let from_cluster = self.source == Source::Sender && metric.is_from_cluster();
             for (place, cluster, cell) in public.cells(*metric) {
                 // Between everybody and everywhere nobody could tell up from down.
                 let both = place.pid == TOTAL && cluster == TOTAL && self.of.len() > 1;
-                let (Some(place), Some(cluster)) = (pids.place(&place.pid), pids.pid(cluster))
-                else {
+                let pair = numbers.pair(place, cluster).filter(|_| !both);
+                let Some((place, cluster)) = pair else {
                     continue;
                 };
-                if both {
-                    continue;
-                }
                 let (source, destination) = if from_cluster {
                     (cluster, place)
                 } else {
@@ -230,17 +266,16 @@ impl View {
                 };
                 for figure in cell.figures() {
                     let cells = found.entry(figure.statistic).or_default();
-                    let pair = (source.clone(), destination.clone());
                     for kind in [Kind::HourOfDay, Kind::DayOfWindow] {
                         if let Some(values) = cell.calendar(kind, figure.statistic) {
                             let costs = values.iter().map(|value| cost(*metric, *value)).collect();
                             let calendar = cells.calendars.entry(kind).or_default();
-                            calendar.insert(pair.clone(), costs);
+                            let pair = (numbers.name(source), numbers.name(destination));
+                            calendar.insert(pair, costs);
                         }
                     }
-                    cells
-                        .costs
-                        .push((pair.0, pair.1, cost(*metric, figure.value)));
+                    let cost = cost(*metric, figure.value);
+                    cells.costs.push((source, destination, cost));
                 }
             }
         }
@@ -251,7 +286,8 @@ impl View {
         &self,
         public: &Public,
         statistic: Statistic,
-        cells: Cells,
+        costs: CostMap,
+        calendars: Calendars,
     ) -> Result<Column, AltoError> {
         let metric = match statistic {
             Statistic::Median => self.metric.to_owned(),
@@ -265,15 +301,15 @@ impl View {
         } else {
             Preference::Lower
         };
-        let calendars = cells.calendars.into_iter();
         Ok(Column {
             name: name(&metric),
             metric: CostMetric::new(&metric)?,
             preference,
             context: context(&window, self.method, None),
             description: format!("{statistic} over subscribers: {}", self.description),
-            costs: CostMap::new(cells.costs),
+            costs,
             calendars: calendars
+                .into_iter()
                 .filter_map(|(kind, cells)| calendar(kind, &window, cells))
                 .collect(),
             fetched: true,
@@ -324,12 +360,12 @@ fn calendar(kind: Kind, window: &Window, cells: Intervals) -> Option<Calendar> {
         start_us: window.start_us(),
         interval_s: kind.interval_s(),
         intervals: kind.intervals(window)?,
-        cells,
+        cells: Arc::new(cells),
     })
 }
 
 /// The mandatory metric (RFC 7285 §6.1.1.1), out of median delays.
-fn routingcost(public: &Public, delays: &Cells) -> Result<Column, AltoError> {
+fn routingcost(public: &Public, delays: &CostMap) -> Result<Column, AltoError> {
     let of = [Metric::DelayRt];
     Ok(Column {
         name: "routingcost".to_owned(),
@@ -341,7 +377,7 @@ fn routingcost(public: &Public, delays: &Cells) -> Result<Column, AltoError> {
             Some("delay-rt"),
         ),
         description: "grows with the median round-trip time; without a unit".to_owned(),
-        costs: CostMap::new(delays.costs.iter().cloned()).routingcost(),
+        costs: delays.routingcost(),
         calendars: Vec::new(),
         fetched: true,
         samples: public.samples(Metric::DelayRt),
@@ -350,8 +386,12 @@ fn routingcost(public: &Public, delays: &Cells) -> Result<Column, AltoError> {
 }
 
 /// What stands beside the median of `delay-rt`, to be asked for together with it (RFC 8189).
-fn beside(public: &Public, pids: &Pids<'_>) -> Result<Vec<Column>, AltoError> {
-    type Value = fn(&PublicCell) -> Option<u64>;
+fn beside(
+    public: &Public,
+    numbers: &Numbers<'_>,
+    maps: &mut CostMaps,
+) -> Result<Vec<Column>, AltoError> {
+    type Value = fn(PublicCell<'_>) -> Option<u64>;
     const BESIDE: [(&str, Preference, &str, Value); 4] = [
         (
             "priv:glimpse-n",
@@ -382,11 +422,11 @@ fn beside(public: &Public, pids: &Pids<'_>) -> Result<Vec<Column>, AltoError> {
     for (metric, preference, description, value) in BESIDE {
         let cells = public.cells(Metric::DelayRt).filter_map(|(p, c, cell)| {
             let value = value(cell)?;
-            let pair = (pids.place(&p.pid)?.clone(), pids.pid(c)?.clone());
-            Some((pair.0, pair.1, Cost::new(value)))
+            let (place, cluster) = numbers.pair(p, c)?;
+            Some((place, cluster, Cost::new(value)))
         });
-        let costs = CostMap::new(cells);
-        if costs.cells().next().is_none() {
+        let costs = maps.map(cells.collect());
+        if costs.is_empty() {
             continue;
         }
         columns.push(Column {

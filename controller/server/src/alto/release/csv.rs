@@ -1,8 +1,12 @@
 //! Figures as comma-separated values (RFC 4180): header, CR LF, quotes where they must be.
+//!
+//! Labels are what agents' operators and databases wrote, and spreadsheets take a cell that begins like a formula for one: such a text
+//! gets an apostrophe in front, which they show as text. Numbers stay as they are.
 
 use super::{File, unit};
 use glimpse_alto::{Calendar, CalendarKind, Column, Cost, Edition, rfc3339};
 use serde_json::Value;
+use std::borrow::Cow;
 
 const MEDIA_TYPE: &str = "text/csv";
 const CELLS: [&str; 9] = [
@@ -93,7 +97,7 @@ fn intervals(out: &mut Vec<u8>, edition: &Edition, column: &Column, calendar: &C
         CalendarKind::HourOfDay => "hour-of-day",
         CalendarKind::DayOfWindow => "day-of-window",
     };
-    for ((source, destination), values) in &calendar.cells {
+    for ((source, destination), values) in calendar.cells.iter() {
         for (index, value) in values.iter().enumerate() {
             let passed = i64::try_from(index)
                 .unwrap_or(i64::MAX)
@@ -156,13 +160,52 @@ fn line(out: &mut Vec<u8>, fields: &[&str]) {
         if at > 0 {
             out.push(b',');
         }
-        if field.contains(['"', ',', '\n', '\r']) {
-            out.push(b'"');
-            out.extend_from_slice(field.replace('"', "\"\"").as_bytes());
-            out.push(b'"');
+        let guard = if is_formula(field) { "'" } else { "" };
+        // Some spreadsheets part cells at semicolons and tabs too.
+        let (quote, text) = if field.contains(['"', ',', ';', '\t', '\n', '\r']) {
+            ("\"", field.replace('"', "\"\"").into())
         } else {
-            out.extend_from_slice(field.as_bytes());
+            ("", Cow::Borrowed(*field))
+        };
+        for part in [quote, guard, &text, quote] {
+            out.extend_from_slice(part.as_bytes());
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a spreadsheet would reckon with it.
+fn is_formula(field: &str) -> bool {
+    field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn no_cell_is_a_formula_or_two_cells() {
+        for (field, written) in [
+            ("a", "a"),
+            ("", ""),
+            ("-1.5", "-1.5"),
+            ("-1e3", "-1e3"),
+            ("=1+1", "'=1+1"),
+            ("+49", "+49"),
+            ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+            ("-2+3", "'-2+3"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "\"'\t=1\""),
+            (
+                "=HYPERLINK(\"x\",\"y\")",
+                "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\"",
+            ),
+            ("a;=1", "\"a;=1\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            let mut out = Vec::new();
+            line(&mut out, &["x", field]);
+            assert_eq!(String::from_utf8_lossy(&out), format!("x,{written}\r\n"));
+        }
+    }
 }

@@ -147,7 +147,7 @@ fn a_client_finds_everything_under_the_uris_of_the_directories() {
         );
         let file = at(&resource.url);
         assert_eq!(file.media_type, resource.media_type, "{}", resource.id);
-        let reading = Reading::new(resource.kind, &file.bytes).unwrap();
+        let reading = Reading::new(resource.kind, &file.bytes, usize::MAX).unwrap();
         if resource.kind != Kind::Directory {
             assert_eq!(reading.versions.own.unwrap().resource_id, resource.id);
         }

@@ -1,4 +1,5 @@
-//! What is kept between publications: the ledger, and what was published. Both are JSON, compressed.
+//! What is kept between publications: the ledger, as compressed JSON, and what was published, in the layout of
+//! [`Public::to_bytes`].
 
 use super::AltoError;
 use crate::config::Alto;
@@ -9,15 +10,14 @@ use flate2::read::GzDecoder;
 use glimpse_aggregate::{Clusters, Ledger, Public, Span, Trust};
 use glimpse_store::AltoPublic;
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufReader, Read};
 
-/// Layout of the documents.
-const SCHEMA: u32 = 1;
-/// A document that unpacks to more is none of ours.
+/// Layout of the ledger.
+const SCHEMA: u32 = 2;
+/// A ledger that unpacks to more is none of ours.
 const MOST_BYTES: u64 = 1 << 30;
 const SALT_BYTES: usize = 16;
 /// Bytes of the hash that stands for an agent.
@@ -25,26 +25,24 @@ const NAME_BYTES: usize = 16;
 
 /// The ledger and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub struct Kept {
     schema: u32,
     salt: String,
     /// Of what the laboratory's ledger is.
     clusters: Clusters,
     trust: Trust,
-    /// When late results were looked for last.
-    pub(super) late_us: i64,
-    pub(super) ledger: Ledger,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Release<P> {
-    schema: u32,
-    public: P,
+    /// When late results were looked for last, microseconds UTC since 1970.
+    pub late_us: i64,
+    /// Who was ever published with whom.
+    pub ledger: Ledger,
 }
 
 impl Kept {
     /// A ledger of nobody, with a salt of its own.
-    pub(super) fn new(config: &Alto) -> Result<Self, AltoError> {
+    ///
+    /// # Errors
+    /// [`AltoError::Randomness`].
+    pub fn new(config: &Alto) -> Result<Self, AltoError> {
         let mut salt = [0; SALT_BYTES];
         let filled = SystemRandom::new().fill(&mut salt);
         filled.map_err(|_| AltoError::Randomness)?;
@@ -59,8 +57,19 @@ impl Kept {
     }
 
     pub(super) fn read(bytes: &[u8], config: &Alto) -> Result<Self, AltoError> {
-        let mut kept: Self = unpack("the ledger", bytes)?;
-        check("the ledger", kept.schema)?;
+        let refuse = |reason: String| AltoError::Kept {
+            what: "the ledger",
+            reason,
+        };
+        let json = BufReader::new(GzDecoder::new(bytes).take(MOST_BYTES));
+        let mut kept: Self =
+            serde_json::from_reader(json).map_err(|error| refuse(error.to_string()))?;
+        if kept.schema != SCHEMA {
+            return Err(refuse(format!(
+                "schema must be {SCHEMA}, is {}",
+                kept.schema
+            )));
+        }
         // The laboratory's ledger protects nobody: it begins anew where another would keep to its first clusters and filters.
         let same = (&kept.clusters, kept.trust) == (&config.clusters, config.trust);
         if config.rules.k.is_lab() && !same {
@@ -71,8 +80,16 @@ impl Kept {
         Ok(kept)
     }
 
-    pub(super) fn pack(&self) -> Result<Vec<u8>, AltoError> {
-        pack("the ledger", self)
+    /// The ledger as the database keeps it.
+    ///
+    /// # Errors
+    /// [`AltoError::Kept`].
+    pub fn pack(&self) -> Result<Vec<u8>, AltoError> {
+        let json = serde_json::to_vec(self).map_err(|error| AltoError::Kept {
+            what: "the ledger",
+            reason: error.to_string(),
+        })?;
+        Ok(compress(&json))
     }
 }
 
@@ -105,21 +122,15 @@ impl Names {
 }
 
 /// A window's figures, as the database keeps them.
-pub(super) fn document(span: Span, public: &Public) -> Result<AltoPublic, AltoError> {
+pub fn document(span: Span, public: &Public) -> AltoPublic {
     let window = public.window();
-    Ok(AltoPublic {
+    AltoPublic {
         span: span.name().to_owned(),
         start_us: window.start_us(),
         end_us: window.end_us(),
         version: public.version() as u64,
-        document: pack(
-            "a publication",
-            &Release {
-                schema: SCHEMA,
-                public,
-            },
-        )?,
-    })
+        document: public.to_bytes(),
+    }
 }
 
 /// The figures that were kept, and of what kind their window is; `None` if this program knows no such windows.
@@ -127,35 +138,9 @@ pub(super) fn read(kept: &AltoPublic) -> Result<Option<(Span, Public)>, AltoErro
     let Some(span) = Span::ALL.into_iter().find(|span| span.name() == kept.span) else {
         return Ok(None);
     };
-    let release: Release<Public> = unpack("a publication", &kept.document)?;
-    check("a publication", release.schema)?;
-    Ok(Some((span, release.public)))
-}
-
-fn check(what: &'static str, schema: u32) -> Result<(), AltoError> {
-    if schema == SCHEMA {
-        return Ok(());
-    }
-    Err(AltoError::Kept {
-        what,
-        reason: format!("schema must be {SCHEMA}, is {schema}"),
-    })
-}
-
-fn pack(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, AltoError> {
-    let json = serde_json::to_vec(value).map_err(|error| AltoError::Kept {
-        what,
+    let public = Public::from_bytes(&kept.document).map_err(|error| AltoError::Kept {
+        what: "a publication",
         reason: error.to_string(),
     })?;
-    Ok(compress(&json))
-}
-
-fn unpack<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, AltoError> {
-    let refuse = |reason: String| AltoError::Kept { what, reason };
-    let mut json = Vec::new();
-    GzDecoder::new(bytes)
-        .take(MOST_BYTES)
-        .read_to_end(&mut json)
-        .map_err(|error| refuse(error.to_string()))?;
-    serde_json::from_slice(&json).map_err(|error| refuse(error.to_string()))
+    Ok(Some((span, public)))
 }

@@ -258,7 +258,7 @@ async fn all_that_is_said(world: &World) -> String {
     let shown = published(shared.store.as_ref(), &shared.config.alto)
         .await
         .unwrap();
-    let editions = figures::editions(&shown, &Supplied::default()).unwrap();
+    let editions = crate::alto::figures::editions(&shown, &Supplied::default()).unwrap();
     let publication = shared.publication.load_full().unwrap();
     let documents: String = publication
         .publication
@@ -635,11 +635,11 @@ fn documents_of_another_program_are_refused() {
     let kept = Kept::new(&config).unwrap();
     assert_eq!(Kept::read(&kept.pack().unwrap(), &config).unwrap(), kept);
     let mut later = serde_json::to_value(&kept).unwrap();
-    later["schema"] = json!(2);
+    later["schema"] = json!(3);
     let error = Kept::read(&compress(later.to_string().as_bytes()), &config).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the ledger in the database cannot be read: schema must be 1, is 2"
+        "the ledger in the database cannot be read: schema must be 2, is 3"
     );
     for bytes in [&b"{}"[..], &compress(b"{}")] {
         let error = Kept::read(bytes, &config).unwrap_err();
@@ -653,6 +653,15 @@ fn documents_of_another_program_are_refused() {
         document: Vec::new(),
     };
     assert!(kept::read(&foreign).unwrap().is_none(), "left alone");
+    let older = AltoPublic {
+        span: "hour".into(),
+        document: compress(br#"{"schema":1,"public":{}}"#),
+        ..foreign
+    };
+    assert_eq!(
+        kept::read(&older).unwrap_err().to_string(),
+        "a publication in the database cannot be read: the layout is not number 2, the one this program writes"
+    );
 }
 
 #[test]

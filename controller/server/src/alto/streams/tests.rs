@@ -390,6 +390,33 @@ async fn a_thousand_slow_streams_take_little_memory() {
 }
 
 #[tokio::test]
+async fn the_connection_of_a_stream_that_nobody_reads_ends() {
+    let fixture = serving("", publication(1_000, 1)).await;
+    let gate = Gate {
+        revocations: Revocations::default(),
+        now: Arc::new(|| 0),
+        pins: Pins::default(),
+    };
+    let router = alto_router(Arc::clone(&fixture.shared));
+    let stop = fixture.shared.stop.clone();
+    let connections = Connections::new(router, Bounds::default(), gate, stop);
+    let (mut near, far) = tokio::io::duplex(1_024);
+    let from = (std::net::Ipv4Addr::LOCALHOST, 1).into();
+    let connection = tokio::spawn(async move { connections.plain(far, from).await });
+    let body = costs().to_string();
+    let request = format!(
+        "POST /updates HTTP/1.1\r\nhost: c\r\ncontent-type: {PARAMS}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    near.write_all(request.as_bytes()).await.unwrap();
+    near.read_exact(&mut [0; 12]).await.unwrap();
+    tokio::time::pause();
+    let ended = tokio::time::timeout(Duration::from_secs(90), connection).await;
+    ended.expect("it has waited for a minute").unwrap();
+    settle(&fixture, 0).await;
+}
+
+#[tokio::test]
 async fn a_client_that_wants_no_events_gets_none() {
     let fixture = serving("", publication(1, 1)).await;
     let request = Request::post("/updates").header("content-type", PARAMS);

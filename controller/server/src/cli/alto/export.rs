@@ -10,7 +10,7 @@ use glimpse_model::time::Month;
 use glimpse_store::Store;
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest geography.
@@ -164,6 +164,20 @@ fn write(dir: &Path, files: &[File], earlier: &[String]) -> Result<(), CliError>
         return Ok(());
     };
     let known: BTreeSet<&str> = earlier.iter().map(String::as_str).collect();
+    let paths = rest.iter().map(|file| file.path.as_str());
+    for folder in folders(paths.chain(known.iter().copied())) {
+        let path = dir.join(folder);
+        let kind = path.symlink_metadata().map(|found| found.file_type());
+        if kind.is_ok_and(|kind| kind.is_symlink()) {
+            return Err(CliError::hinting(
+                &format!(
+                    "{}: is a link, which leads out of the release",
+                    path.display()
+                ),
+                "move it away, or name another directory with --dir; nothing was written",
+            ));
+        }
+    }
     for file in rest
         .iter()
         .filter(|file| !known.contains(file.path.as_str()))
@@ -194,22 +208,37 @@ fn write(dir: &Path, files: &[File], earlier: &[String]) -> Result<(), CliError>
     put(&dir.join(MANIFEST), &manifest.bytes)
 }
 
+/// The folders of files with these paths.
+fn folders<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    paths
+        .flat_map(|path| path.match_indices('/').map(|(at, _)| &path[..at]))
+        .collect()
+}
+
 /// Writes a file so that whoever reads it meanwhile has the old one or the new one.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
+    let part = part(path);
+    // What a run that was cut off left there, or a link.
+    let _ = std::fs::remove_file(&part);
     let done = path
         .parent()
         .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(&part, bytes))
+        .and_then(|()| std::fs::File::create_new(&part)?.write_all(bytes))
         .and_then(|()| std::fs::rename(&part, path));
     done.map_err(|error| failed(path, &error))
+}
+
+/// Where a file is while it is written.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 /// Takes a file away, and the folders that it leaves empty.
 fn remove(dir: &Path, relative: &str) -> Result<(), CliError> {
     let path = dir.join(relative);
+    let _ = std::fs::remove_file(part(&path));
     match std::fs::remove_file(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

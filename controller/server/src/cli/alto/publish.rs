@@ -71,7 +71,7 @@ impl Publish {
 }
 
 async fn publish(store: &dyn Store, config: &Alto) -> Result<Vec<(Span, Public)>, AltoError> {
-    compute(store, config, &supplied(config)?, clock::now()).await?;
+    compute(store, config, &supplied(config)?, clock::now(), None).await?;
     published(store, config).await
 }
 

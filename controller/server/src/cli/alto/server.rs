@@ -5,7 +5,7 @@ use super::super::output::Output;
 use super::fetch::{Client, Question, Reply};
 use crate::alto::client::directory::{Directories, Kind, Limits, Resource, Walk};
 use crate::alto::client::reading::Reading;
-use crate::alto::client::{media, printable};
+use crate::alto::client::{DocumentError, heaviest, media, printable};
 use clap::Args;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -41,7 +41,11 @@ impl Server {
     /// Reads the directory and those behind it. What is wrong with them but keeps nobody from reading on goes to standard error.
     pub(super) async fn read(&self, output: &mut Output<'_>) -> Result<Known, CliError> {
         let client = Client::new(self.ca.as_deref(), self.max_bytes)?;
-        let mut walk = Walk::new(self.url.clone(), Limits::default());
+        let limits = Limits {
+            weight: heaviest(self.max_bytes),
+            ..Limits::default()
+        };
+        let mut walk = Walk::new(self.url.clone(), limits);
         while let Some((url, depth)) = walk.next() {
             match client.fetch(&url, media::DIRECTORY, None).await {
                 Ok(reply) => match walk.take(&reply.url, depth, &reply.body) {
@@ -97,7 +101,7 @@ impl Known {
                 printable(&resource.media_type)
             )?;
         }
-        read(resource.kind, &reply)
+        read(resource.kind, &reply, heaviest(self.max_bytes))
     }
 }
 
@@ -109,8 +113,15 @@ pub(super) fn question(resource: &Resource, body: &Value) -> Result<Question, se
     })
 }
 
-fn read(kind: Kind, reply: &Reply) -> Result<Reading, CliError> {
-    Reading::new(kind, &reply.body).map_err(|error| {
+fn read(kind: Kind, reply: &Reply, most: usize) -> Result<Reading, CliError> {
+    Reading::new(kind, &reply.body, most).map_err(|error| {
+        if matches!(error, DocumentError::Heavy(_)) {
+            let told = format!("{}: the answer is too large: {error}", reply.url);
+            return CliError::hinting(
+                &told,
+                "ask for less with --filter, or allow more with --max-bytes",
+            );
+        }
         CliError::hinting(
             &format!("{}: this is no {}: {error}", reply.url, kind.name()),
             "tell the operator of the server",
@@ -124,10 +135,8 @@ pub(super) fn print(reading: &Reading, output: &mut Output<'_>) -> Result<(), Cl
         return Ok(output.json(&reading.document)?);
     }
     if reading.header.is_empty() {
-        serde_json::to_writer_pretty(&mut *output.out, &reading.document)
-            .map_err(io::Error::from)?;
-        writeln!(output.out)?;
-        return Ok(());
+        let text = serde_json::to_string_pretty(&reading.document).map_err(io::Error::from)?;
+        return Ok(output.text_of_json(&text)?);
     }
     if reading.rows.is_empty() {
         writeln!(

@@ -7,8 +7,8 @@ use super::server::{Known, Server, question};
 use crate::alto::client::choice::ChoiceError;
 use crate::alto::client::directory::{Directories, Kind, Resource};
 use crate::alto::client::mirror::{Change, Happening, Mirror, MirrorError, Update};
-use crate::alto::client::printable;
 use crate::alto::client::sse::{Parser, SseError};
+use crate::alto::client::{heaviest, printable};
 use crate::clock;
 use clap::Args;
 use serde::Serialize;
@@ -54,7 +54,7 @@ impl Watch {
     pub(super) async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
         let known = self.server.read(output).await?;
         let (stream, resources) = choose(&known.directories, &self.resources)?;
-        let mut mirror = Mirror::new(stream, &resources);
+        let mut mirror = Mirror::new(stream, &resources, heaviest(known.max_bytes));
         let mut left = self.updates.unwrap_or(u64::MAX);
         let (mut pause, mut faults, mut opened) = (FIRST_PAUSE, 0, false);
         loop {
@@ -85,7 +85,7 @@ impl Watch {
                     if faults == MOST_FAULTS {
                         return Err(CliError::hinting(
                             &format!("{}: {why}", stream.url),
-                            "three streams in a row made no sense: tell the operator of the server",
+                            "three streams in a row made no sense: tell the operator of the server; larger copies are taken with --max-bytes",
                         ));
                     }
                     mirror.clear();
@@ -208,6 +208,7 @@ async fn step(
             Happening::Substreams { started, stopped } => {
                 let words = [("sends", started), ("sends no longer", stopped)];
                 for (word, ids) in words.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+                    let ids: Vec<String> = ids.iter().map(|id| printable(id)).collect();
                     writeln!(output.err, "note: the stream {word} {}", ids.join(", "))?;
                 }
             }

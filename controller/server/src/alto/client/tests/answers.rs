@@ -1,11 +1,13 @@
 use super::super::directory::Kind;
 use super::super::reading::Reading;
-use super::super::{DocumentError, Refused, VersionTag, printable};
+use super::super::{DocumentError, Refused, VersionTag, heaviest, printable, weight};
 use proptest::prelude::*;
 use serde_json::json;
 
+const MOST: usize = heaviest(1 << 20);
+
 fn read(kind: Kind, document: &serde_json::Value) -> Reading {
-    Reading::new(kind, document.to_string().as_bytes()).unwrap()
+    Reading::new(kind, document.to_string().as_bytes(), MOST).unwrap()
 }
 
 fn cells(reading: &Reading) -> Vec<String> {
@@ -78,12 +80,50 @@ fn properties_have_a_row_each() {
 
 #[test]
 fn another_document_than_expected_is_refused() {
-    let refused = Reading::new(Kind::CostMap, br#"{"meta": {}, "network-map": {}}"#);
+    let refused = Reading::new(Kind::CostMap, br#"{"meta": {}, "network-map": {}}"#, MOST);
     assert_eq!(refused, Err(DocumentError::Member("cost-map")));
     assert!(matches!(
-        Reading::new(Kind::NetworkMap, b"<html>"),
+        Reading::new(Kind::NetworkMap, b"<html>", MOST),
         Err(DocumentError::Json(_))
     ));
+}
+
+/// Four bytes of text make a node of some hundred bytes of memory.
+#[test]
+fn a_short_text_that_makes_a_large_tree_is_refused_before_it_is_read() {
+    let bomb = format!("[{}0]", "{\"\":0},".repeat(1 << 16));
+    assert!(bomb.len() < 1 << 19 && weight(bomb.as_bytes()) > MOST);
+    assert_eq!(
+        Reading::new(Kind::Other, bomb.as_bytes(), MOST),
+        Err(DocumentError::Heavy(MOST))
+    );
+    // An ordinary map takes much less than its text may.
+    let rows: Vec<String> = (0..40)
+        .map(|n| {
+            let cells: Vec<String> = (0..40)
+                .map(|m| format!(r#""as{m}:region":{m}.5"#))
+                .collect();
+            format!(r#""as{n}:region":{{{}}}"#, cells.join(","))
+        })
+        .collect();
+    let map = format!(r#"{{"meta":{{}},"cost-map":{{{}}}}}"#, rows.join(","));
+    assert!(
+        weight(map.as_bytes()) < heaviest(map.len()),
+        "{}",
+        weight(map.as_bytes())
+    );
+    let reading = Reading::new(Kind::CostMap, map.as_bytes(), heaviest(map.len())).unwrap();
+    assert_eq!(reading.rows.len(), 1600);
+}
+
+/// What is said once in `meta` is not repeated in every row without a bound.
+#[test]
+fn columns_are_bounded() {
+    let types = vec![json!({"cost-metric": "x", "cost-mode": "numerical"}); 2000];
+    let map = json!({"meta": {"multi-cost-types": types}, "cost-map": {"a": {"b": [1], "c": vec![2; 2000]}}});
+    let reading = read(Kind::FilteredCostMap, &map);
+    assert_eq!(reading.header.len(), 102);
+    assert!(reading.rows.iter().all(|row| row.len() == 102));
 }
 
 #[test]
@@ -114,7 +154,7 @@ proptest! {
     #[test]
     fn no_document_makes_a_reader_panic_or_prints_control_characters(text in ".{0,200}", kind in 0_usize..4) {
         let kind = [Kind::NetworkMap, Kind::FilteredCostMap, Kind::PropertyMap, Kind::Other][kind];
-        let _ = Reading::new(kind, text.as_bytes());
+        let _ = Reading::new(kind, text.as_bytes(), MOST);
         let _ = Refused::of(text.as_bytes());
         let document = json!({"network-map": {text.clone(): {text.clone(): [text.clone(), 7]}}, "property-map": {text.clone(): {text.clone(): text.clone()}},
             "cost-map": {text.clone(): {text.clone(): [text.clone(), null]}}});

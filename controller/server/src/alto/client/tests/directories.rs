@@ -111,7 +111,7 @@ fn a_walk_is_bounded_in_depth_and_number_and_goes_nowhere_twice() {
     let limits = Limits {
         depth: 2,
         directories: 64,
-        resources: 1000,
+        ..Limits::default()
     };
     let mut walk = Walk::new(root(), limits);
     let mut depths = Vec::new();
@@ -134,7 +134,7 @@ fn a_walk_is_bounded_in_depth_and_number_and_goes_nowhere_twice() {
     let limits = Limits {
         depth: 9,
         directories: 3,
-        resources: 1000,
+        ..Limits::default()
     };
     let mut walk = Walk::new(root(), limits);
     let (url, depth) = walk.next().unwrap();
@@ -157,6 +157,48 @@ fn a_walk_is_bounded_in_depth_and_number_and_goes_nowhere_twice() {
     let (url, depth) = walk.next().unwrap();
     walk.take(&url, depth, DIRECTORY.as_bytes()).unwrap();
     assert_eq!(walk.finish().resources.len(), 3);
+}
+
+/// All directories together; and a cost type is one, however many resources name it however often.
+#[test]
+fn a_walk_is_bounded_in_memory() {
+    let limits = Limits {
+        weight: 20_000,
+        ..Limits::default()
+    };
+    let mut walk = Walk::new(root(), limits);
+    let (url, depth) = walk.next().unwrap();
+    walk.take(&url, depth, &links(&["a", "b", "c", "d"]))
+        .unwrap();
+    let mut taken = Vec::new();
+    while let Some((url, depth)) = walk.next() {
+        let uris: Vec<String> = (0..4).map(|n| format!("{}{n}", url.path())).collect();
+        let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
+        taken.push(walk.take(&url, depth, &links(&uris)));
+    }
+    assert_eq!(taken.first(), Some(&Ok(())));
+    assert!(
+        matches!(taken.last(), Some(Err(DocumentError::Heavy(_)))),
+        "{taken:?}"
+    );
+
+    let entry = json!({"uri": "x", "media-type": media::COST_MAP, "capabilities": {"cost-type-names": vec!["a"; 100]}});
+    let entries: serde_json::Map<String, Value> =
+        (0..100).map(|n| (n.to_string(), entry.clone())).collect();
+    let document = json!({"meta": {"cost-types": {"a": {"cost-metric": "m", "cost-mode": "numerical",
+        "description": "x".repeat(1000)}}}, "resources": entries});
+    let mut walk = Walk::new(root(), Limits::default());
+    let (url, depth) = walk.next().unwrap();
+    walk.take(&url, depth, document.to_string().as_bytes())
+        .unwrap();
+    let found = walk.finish().resources;
+    let first = &found[0].cost_types[0];
+    assert!(
+        found
+            .iter()
+            .flat_map(|resource| &resource.cost_types)
+            .all(|own| std::sync::Arc::ptr_eq(own, first))
+    );
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use super::super::heaviest;
 use super::super::mirror::{Change, Happening, Mirror, MirrorError, Update, changes, merge_patch};
 use super::super::sse::{Event, Parser, SseError};
 use super::{directories, named};
@@ -19,12 +20,16 @@ fn event(name: &str, data: &Value) -> Event {
 }
 
 fn mirror(ids: &[&str]) -> Mirror {
+    bounded(ids, heaviest(1 << 20))
+}
+
+fn bounded(ids: &[&str], most: usize) -> Mirror {
     let found = directories();
     let resources: Vec<_> = ids
         .iter()
         .map(|id| found.choose(&named(id)).unwrap())
         .collect();
-    Mirror::new(found.choose(&named("updates")).unwrap(), &resources)
+    Mirror::new(found.choose(&named("updates")).unwrap(), &resources, most)
 }
 
 fn both() -> Mirror {
@@ -217,6 +222,54 @@ fn alto_trap_8895_a_cost_map_of_another_network_map_is_refused() {
         .unwrap();
 }
 
+/// A server may send patches for ever: what they add up to is bounded, and so is each of them.
+#[test]
+fn copies_that_grow_without_an_end_are_refused() {
+    const MOST: usize = 20_000;
+    const MAP: &str = "application/alto-networkmap+json,s0";
+    const PATCH: &str = "application/merge-patch+json,s0";
+    let map = |tag: String, pids: Value| json!({"meta": {"vtag": {"resource-id": "my-default-network-map", "tag": tag}}, "network-map": pids});
+    let mut mirror = bounded(&["my-default-network-map"], MOST);
+    mirror
+        .take(&event(MAP, &map("0".into(), json!({"a": {}}))))
+        .unwrap();
+    // Patches that only replace may come as often as they like.
+    for n in 1..100 {
+        let patch = map(n.to_string(), json!({"a": {"ipv4": [n.to_string()]}}));
+        mirror.take(&event(PATCH, &patch)).unwrap();
+    }
+    let grown = (0..100).find_map(|n| {
+        let patch = map(format!("x{n}"), json!({format!("p{n}"): {}}));
+        mirror.take(&event(PATCH, &patch)).err()
+    });
+    let heavy = MirrorError::Heavy {
+        id: "my-default-network-map".into(),
+        most: MOST,
+    };
+    assert_eq!(grown, Some(heavy));
+    let kept = mirror.document("my-default-network-map").unwrap();
+    assert!(
+        kept["network-map"].as_object().unwrap().len() > 10,
+        "it is as it was"
+    );
+    mirror.clear();
+    let anew = event(MAP, &map("y".into(), json!({"a": {}})));
+    assert!(mirror.take(&anew).is_ok());
+}
+
+/// A long name with much below it is told again with each change below it.
+#[test]
+fn changes_are_bounded() {
+    let long = "x".repeat(1000);
+    let below = |value: u32| -> Value {
+        let row: serde_json::Map<String, Value> =
+            (0..100).map(|n| (n.to_string(), json!(value))).collect();
+        json!({long.clone(): row})
+    };
+    assert_eq!(changes(&below(1), &below(2), 100_000), None);
+    assert_eq!(changes(&below(1), &below(2), 200_000).unwrap().len(), 100);
+}
+
 #[test]
 fn events_that_were_not_asked_for_are_refused() {
     let mut mirror = both();
@@ -358,7 +411,7 @@ proptest! {
 
     #[test]
     fn changes_are_all_that_differs(before in map(), after in map()) {
-        let found = changes(&before, &after);
+        let found = changes(&before, &after, usize::MAX).unwrap();
         prop_assert_eq!(found.is_empty(), before == after);
         for Change { path, before: was, after: is } in &found {
             let at = |document: &Value| path.iter().try_fold(document.clone(), |value, name| value.get(name).cloned());

@@ -116,8 +116,44 @@ async fn an_export_replaces_an_earlier_one_and_nothing_else() {
     {
         std::fs::remove_file(dir.join(name)).unwrap();
     }
+    std::fs::write(dir.join("networkmap/nm-old.part"), "{").unwrap();
     done(&export).await;
+    assert!(!tree(&dir).contains_key("networkmap/nm-old.part"));
     assert!(!tree(&dir).contains_key("networkmap/nm-old") && !tree(&dir).contains_key("nm.csv"));
+}
+
+/// Whoever else may write to the directory leads no file out of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_follows_no_link_out_of_its_directory() {
+    let world = World::new().await;
+    let config = world.config();
+    let target = tempfile::tempdir().unwrap();
+    let (dir, outside) = (target.path().join("release"), target.path().join("outside"));
+    std::fs::create_dir(&outside).unwrap();
+    let export = [
+        "export",
+        "--config",
+        &config,
+        "--dir",
+        dir.to_str().unwrap(),
+    ];
+    done(&export).await;
+    let before = tree(&dir);
+
+    std::fs::write(outside.join("letter"), "dear").unwrap();
+    std::os::unix::fs::symlink(outside.join("letter"), dir.join("index.json.part")).unwrap();
+    done(&export).await;
+    assert_eq!(tree(&dir), before);
+    assert_eq!(tree(&outside)["letter"], b"dear");
+
+    std::fs::rename(dir.join("networkmap"), outside.join("networkmap")).unwrap();
+    std::os::unix::fs::symlink(outside.join("networkmap"), dir.join("networkmap")).unwrap();
+    let there = tree(&outside);
+    for format in ["alto", "csv"] {
+        let told = refused(&[&export[..], &["--format", format]].concat(), FAILED).await;
+        assert!(told.contains("networkmap: is a link"), "{told}");
+    }
+    assert_eq!(tree(&outside), there, "nothing is removed there either");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-use super::{World, document, done, refused, serving};
+use super::{World, document, done, refused, run, serving};
+use crate::alto::client::is_unprintable;
 use crate::app::Running;
 use crate::cli::{DONE, FAILED, USAGE};
 use crate::config::{self, Config};
@@ -235,14 +236,14 @@ async fn tls_is_verified() {
     let ca = dir.join("pki/root.pem");
     let ca = ca.to_str().unwrap();
     let url = format!("https://localhost:{port}/");
-    let mut listed = super::run(&["get", &url, "--ca", ca]).await;
+    let mut listed = run(&["get", &url, "--ca", ca]).await;
     // It publishes at once, but perhaps not before it is asked.
     for _ in 0..50 {
         if !listed.err.contains("503") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        listed = super::run(&["get", &url, "--ca", ca]).await;
+        listed = run(&["get", &url, "--ca", ca]).await;
     }
     assert_eq!(listed.code, DONE, "{}", listed.err);
     assert!(listed.out.contains("nm-delay-rt"), "{}", listed.out);
@@ -360,8 +361,68 @@ async fn other_peoples_servers_are_understood() {
     assert!(said.contains("/sub/deep: this is no cost-map"), "{said}");
 }
 
+/// Whatever is in a directory or an answer, a terminal gets nothing to obey; with `--json` it is still the same value.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_hostile_servers_are_shown_and_not_obeyed() {
+    const EVIL: &str = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b";
+    let types = json!({"cost-type-names": [EVIL, "other"]});
+    let directory = json!({
+        "meta": {"default-alto-network-map": EVIL, "cost-types": {
+            EVIL: {"cost-metric": EVIL, "cost-mode": EVIL}, "other": {"cost-metric": "hopcount", "cost-mode": EVIL}}},
+        "resources": {
+            EVIL: {"uri": "costs", "media-type": "application/alto-costmap+json",
+                "accepts": "application/alto-costmapfilter+json", "capabilities": types, "uses": [EVIL]},
+            "odd": {"uri": "odd", "media-type": "application/x-odd"},
+            format!("{EVIL}2"): {"uri": format!("gopher://{EVIL}"), "media-type": EVIL},
+            format!("{EVIL}3"): {"uri": format!("nowhere{EVIL}"), "media-type": "application/alto-directory+json"}}});
+    let odd = json!({EVIL: EVIL});
+    let (root, body) = (directory.to_string(), odd.to_string());
+    let router = Router::new()
+        .route("/", answering(200, DIRECTORY, root.into_bytes()))
+        .route(
+            "/odd",
+            answering(
+                200,
+                &[("content-type", "application/x-odd")],
+                body.into_bytes(),
+            ),
+        );
+    let (at, _stop) = serving(router).await;
+    let url = format!("http://{at}/");
+    let filter = ["--filter", "src=x"];
+    for (words, code) in [
+        (&["get", &url][..], DONE),
+        (&["get", &url, "--json"], DONE),
+        (&["get", &url, "--resource", "odd"], DONE),
+        (&["get", &url, "--resource", "odd", "--json"], DONE),
+        (
+            &[&["get", &url, "--resource", EVIL][..], &filter].concat(),
+            USAGE,
+        ),
+        (
+            &[&["get", &url, "--resource", "odd"][..], &filter].concat(),
+            FAILED,
+        ),
+        (
+            &["get", &url, "--metric", "hopcount", "--mode", "no"],
+            FAILED,
+        ),
+        (&["ecs", &url, "--to", "192.0.2.1"], FAILED),
+        (&["watch", &url], FAILED),
+    ] {
+        let ran = run(words).await;
+        assert_eq!(ran.code, code, "{words:?}: {}{}", ran.out, ran.err);
+        for said in [&ran.out, &ran.err] {
+            let bad = said.chars().find(|c| *c != '\n' && is_unprintable(*c));
+            assert_eq!(bad, None, "{words:?}: {said:?}");
+        }
+    }
+    assert_eq!(document(&["get", &url, "--resource", "odd"]).await, odd);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_none_are_refused_and_bounded() {
+    let large = format!("[{}0]", "{\"\":0},".repeat(100_000)).into_bytes();
     let bomb = compress(&vec![b' '; 4 << 20]);
     let router = Router::new()
         .route(
@@ -377,6 +438,7 @@ async fn answers_that_are_none_are_refused_and_bounded() {
             answering(302, &[("location", "file:///etc/passwd")], Vec::new()),
         )
         .route("/bomb", answering(200, PACKED, bomb))
+        .route("/large", answering(200, DIRECTORY, large))
         .route("/plain", answering(200, PACKED, b"{}".to_vec()))
         .route(
             "/br",
@@ -406,6 +468,7 @@ async fn answers_that_are_none_are_refused_and_bounded() {
         ("loop", "redirected 5 times without an end"),
         ("file", "neither https nor http"),
         ("bomb", "more than 1048576 bytes"),
+        ("large", "more than 8388608 bytes of memory"),
         ("plain", "no gzip"),
         ("br", "coding \"br\""),
         ("long", "more than 1048576 bytes"),
