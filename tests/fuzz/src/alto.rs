@@ -51,7 +51,8 @@ fn publication() -> Option<Publication> {
         intervals: 24,
         cells: cells()
             .map(|(from, to, cost)| ((from, to), [cost; 24].into()))
-            .collect(),
+            .collect::<BTreeMap<_, _>>()
+            .into(),
     };
     let column = |name: &str, metric: CostMetric, costs| Column {
         name: name.to_owned(),
