@@ -196,7 +196,8 @@ impl Controller {
     }
 }
 
-/// Sections for tests: what is new reaches agents by the long poll alone, everything is admitted and published.
+/// Sections for tests: what is new reaches agents by the long poll alone, everything is admitted and published,
+/// on a machine that is busy with other tests too.
 pub const LAB: &str = r"
 [agents]
 wait_s = 20
@@ -209,6 +210,7 @@ packets_per_second = 1e9
 [alto]
 interval_s = 1
 lab = true
+trust = { cpu_percent = 100, cross_traffic_bps = 1000000000 }
 ";
 
 /// Ports that were free a moment ago.

@@ -40,7 +40,9 @@ fn from_enrolment_to_a_map() {
         Agent::enrolled(&controller, &labels("isp=Borea")),
     ];
     for kind in ["Udp", "Tcp", "Icmp"] {
-        controller.instruct(&ping(&format!("i-{kind}"), &every(500), kind));
+        let mut instruction = ping(&format!("i-{kind}"), &every(500), kind);
+        instruction["purpose"] = json!("How far is the nearest cluster?");
+        controller.instruct(&instruction);
     }
     // Instructions arrive by the long poll, not by the next pull in an hour.
     let results = eventually(
@@ -71,6 +73,7 @@ fn from_enrolment_to_a_map() {
         "{csv}"
     );
 
+    controller.ask(&["alto", "publish", "--json"]).unwrap();
     let maps = controller.dir().join("maps");
     controller
         .ask(&["alto", "export", "--json", "--dir", maps.to_str().unwrap()])
@@ -91,6 +94,14 @@ fn from_enrolment_to_a_map() {
     let status = agents[0].status().unwrap();
     assert!(status["controller"]["agent"].is_string(), "{status:#}");
     assert_eq!(status["instructions"]["in_force"], 3);
+    let schedules = agents[0].ask(&["schedules", "--json"]).unwrap();
+    let why = |schedule: &Value| schedule["purpose"] == "How far is the nearest cluster?";
+    let schedules = schedules["schedules"].as_array().unwrap();
+    assert_eq!(
+        schedules.iter().filter(|s| why(s)).count(),
+        3,
+        "{schedules:#?}"
+    );
     let last = agents[0]
         .ask(&["results", "--last", "5", "--json"])
         .unwrap();

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// Every cluster's PID is this and a number from 1.
 pub const CLUSTER_PREFIX: &str = "MSMNT-CL";
 
 /// How targets become clusters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Clusters {
     /// Every target is a cluster. The published ones are numbered in order: IPv4 addresses, IPv6
     /// addresses, then names.
@@ -18,8 +20,11 @@ pub enum Clusters {
 }
 
 impl Clusters {
-    /// The cluster a target belongs to.
+    /// The cluster a target belongs to; a target without a name belongs to none.
     pub(crate) fn key(&self, target: &str) -> Option<ClusterKey> {
+        if target.trim().is_empty() {
+            return None;
+        }
         match self {
             Self::PerTarget => Some(ClusterKey::Target(Target::of(target))),
             Self::Listed(list) => {
@@ -33,7 +38,7 @@ impl Clusters {
 }
 
 /// A cluster before it has a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ClusterKey {
     /// Index into the operator's list.
     Entry(usize),
@@ -42,7 +47,7 @@ pub(crate) enum ClusterKey {
 }
 
 /// A target in comparable form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Target {
     Address(IpAddr),
     Name(String),
@@ -97,6 +102,12 @@ mod tests {
                 "b.example"
             ]
         );
+    }
+
+    #[test]
+    fn a_target_without_a_name_is_no_cluster() {
+        assert_eq!(Clusters::PerTarget.key(" "), None);
+        assert!(Clusters::PerTarget.key("a").is_some());
     }
 
     #[test]

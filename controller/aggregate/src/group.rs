@@ -1,212 +1,367 @@
-//! k-anonymity as a partition of the subscribers.
+//! How subscribers are put together who do not all have the same to offer.
 //!
-//! Every subscriber ends in exactly one group (or in none), a group has at least k members, and a
-//! group votes as a whole: for its place and all larger ones, towards all clusters of its coverage and
-//! towards `TOTAL`. So every published cell is a union of whole groups, and whatever an attacker
-//! computes from published cells by set algebra (parent minus children, one cluster minus another)
-//! is again a union of whole groups: empty, or at least k households.
-//!
-//! Groups start as "same place, same clusters measured". Those below k are merged, in this order:
-//! 1. within the place, by giving up clusters that their partner does not have;
-//! 2. upwards, region → ISP → everybody. A remainder that is still below k there takes the smallest
-//!    published child of that place with it (complementary suppression), as long as another child stays
-//!    published and the price is in proportion; else it votes in the next larger place only;
-//! 3. what is still below k among everybody does not vote.
+//! A part is a set of subscribers who vote alike: for one place and all larger ones, on the same items. Parts below k
+//! are done away with, each time at the price of the fewest votes:
+//! - it joins a part that has nothing it has not;
+//! - it takes companions from a part that keeps k without them, and these offer only what is common
+//!   (complementary suppression: the part is never left out alone);
+//! - it is joined with another part, both offering only what is common;
+//! - new subscribers only: it rises one place, and in the end it is not published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 use crate::Place;
+use crate::pattern::{NOTHING, PatternId, Patterns};
 
-/// The clusters, by index, that all members of a group have measured.
-pub(crate) type Coverage = BTreeSet<usize>;
+/// Candidates that are looked at for one part, of each kind; the nearest in order of place and items come first.
+const CANDIDATES: usize = 64;
 
-/// A published sibling of this many times k or more is not given up for a remainder below k: leaving
-/// out the remainder moves the parent's figure less (under a tenth of the votes) than the loss
-/// of the sibling costs.
-const PROPORTION: usize = 10;
-
-/// Subscribers, by index, who vote together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Group {
-    pub(crate) place: Place,
-    pub(crate) coverage: Coverage,
-    pub(crate) members: Vec<usize>,
+/// What a subscriber offers, or a part in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Profile {
+    /// Index into [`Tree`].
+    pub(crate) place: usize,
+    pub(crate) pattern: PatternId,
 }
 
-type Node = BTreeMap<Coverage, Vec<usize>>;
-
-/// Partitions the subscribers (place and coverage, by index) into groups of at least `k`.
-pub(crate) fn partition(subscribers: &[(Place, Coverage)], k: usize) -> Vec<Group> {
-    let mut tree = Tree {
-        nodes: BTreeMap::new(),
-        k,
-    };
-    for (index, (place, coverage)) in subscribers.iter().enumerate() {
-        tree.put(place, coverage.clone(), vec![index]);
-    }
-    tree.settle_regions();
-    tree.settle_isps();
-    tree.settle_total();
-    tree.into_groups()
+/// Subscribers who vote alike.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) profile: Profile,
+    /// In the order in which they stay: companions are taken from the end.
+    pub(crate) members: Vec<u32>,
 }
 
-struct Tree {
-    /// The groups that belong to exactly this place, not to a smaller one.
-    nodes: BTreeMap<Place, Node>,
-    k: usize,
+/// Every place of a release and all larger ones, a place before those inside it.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    places: Vec<Place>,
+    parents: Vec<usize>,
+    index: HashMap<Place, usize>,
 }
 
 impl Tree {
-    fn put(&mut self, place: &Place, coverage: Coverage, members: Vec<usize>) {
-        self.nodes
-            .entry(place.clone())
-            .or_default()
-            .entry(coverage)
-            .or_default()
-            .extend(members);
-    }
-
-    fn settle_regions(&mut self) {
-        let regions: Vec<Place> = self
-            .nodes
-            .keys()
-            .filter(|p| matches!(p, Place::Region(..)))
-            .cloned()
-            .collect();
-        for region in regions {
-            let rest = self.settle_node(&region);
-            self.lift(&region, rest);
+    pub(crate) fn new<'a>(places: impl IntoIterator<Item = &'a Place>) -> Self {
+        let mut all: Vec<Place> = places.into_iter().flat_map(Place::chain).collect();
+        all.push(Place::default());
+        all.sort_unstable();
+        all.dedup();
+        let index: HashMap<Place, usize> = all.iter().cloned().zip(0..).collect();
+        let parent = |place: &Place| place.parent().and_then(|p| index.get(&p).copied());
+        Self {
+            parents: all.iter().map(|p| parent(p).unwrap_or(0)).collect(),
+            places: all,
+            index,
         }
     }
 
-    fn settle_isps(&mut self) {
-        let isps: BTreeSet<Place> = self
-            .nodes
-            .keys()
-            .flat_map(Place::chain)
-            .filter(|p| matches!(p, Place::Isp(_)))
-            .collect();
-        for isp in isps {
-            let rest = self.settle_with_children(&isp);
-            self.lift(&isp, rest);
-        }
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
     }
 
-    fn settle_total(&mut self) {
-        // Dropped on purpose: fewer than k households that fit nowhere.
-        let _left_out = self.settle_with_children(&Place::Total);
+    pub(crate) fn index(&self, place: &Place) -> usize {
+        self.index.get(place).copied().unwrap_or(0)
     }
 
-    /// Lets a remainder vote in the next larger place only.
-    fn lift(&mut self, place: &Place, rest: Option<(Coverage, Vec<usize>)>) {
-        if let (Some((coverage, members)), Some(parent)) = (rest, place.parent()) {
-            self.put(&parent, coverage, members);
-        }
+    /// The first place after the given one that is not inside it.
+    pub(crate) fn end(&self, place: usize) -> usize {
+        let depth = self.places[place].depth();
+        let inside = |p: &&Place| p.depth() > depth;
+        place + 1 + self.places[place + 1..].iter().take_while(inside).count()
     }
 
-    fn settle_node(&mut self, place: &Place) -> Option<(Coverage, Vec<usize>)> {
-        settle(self.nodes.get_mut(place)?, self.k)
+    fn levels(&self, place: usize) -> u64 {
+        self.places[place].depth() as u64 + 1
     }
 
-    fn settle_with_children(&mut self, place: &Place) -> Option<(Coverage, Vec<usize>)> {
-        loop {
-            let (coverage, members) = self.settle_node(place)?;
-            let Some(child) = self.sacrifice(place, &coverage) else {
-                return Some((coverage, members));
-            };
-            self.put(place, coverage, members);
-            self.raise(&child, place);
-        }
-    }
-
-    /// The child of `place` that has to go with a remainder of the given coverage, if any.
-    fn sacrifice(&self, place: &Place, coverage: &Coverage) -> Option<Place> {
-        let mut sizes: BTreeMap<Place, (usize, bool)> = BTreeMap::new();
-        for (below, node) in &self.nodes {
-            let Some(child) = below.chain().find(|p| p.parent().as_ref() == Some(place)) else {
-                continue;
-            };
-            for (theirs, members) in node {
-                let (size, helps) = sizes.entry(child.clone()).or_default();
-                *size += members.len();
-                *helps |= theirs.is_subset(coverage);
+    fn common(&self, mut a: usize, mut b: usize) -> usize {
+        // A larger place has the smaller index.
+        while a != b {
+            if a > b {
+                a = self.parents[a];
+            } else {
+                b = self.parents[b];
             }
         }
-        if sizes.len() < 2 {
-            return None;
+        a
+    }
+}
+
+/// Puts subscribers together so that no part is below k.
+pub(crate) struct Grouping<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) patterns: &'a mut Patterns,
+    pub(crate) k: usize,
+}
+
+/// What to do with a part below k.
+enum Step {
+    JoinSmall(usize),
+    Join(usize),
+    Companions(usize),
+    Rise,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// At least k members each, no two of one profile.
+    large: Vec<Part>,
+    /// Fewer than k each, in order.
+    small: Vec<Part>,
+}
+
+impl Grouping<'_> {
+    /// Splits a cohort by what its members offer. Everybody is in exactly one of the parts; a cohort that is itself below k
+    /// (k was raised) offers nothing.
+    pub(crate) fn split(&mut self, members: &[(u32, Profile)]) -> Vec<Part> {
+        if members.len() < self.k {
+            return vec![silent(members)];
         }
-        let (child, (size, helps)) = sizes.into_iter().min_by_key(|(_, (size, _))| *size)?;
-        (helps && size < self.k.saturating_mul(PROPORTION)).then_some(child)
+        let mut pool = self.pool(members);
+        let risen = self.settle(&mut pool, false);
+        debug_assert!(risen.is_empty(), "a part of a cohort does not leave it");
+        pool.large
     }
 
-    /// Moves all groups of `child` and below to `place`.
-    fn raise(&mut self, child: &Place, place: &Place) {
-        let below: Vec<Place> = self
-            .nodes
-            .keys()
-            .filter(|p| p.chain().any(|q| q == *child))
-            .cloned()
-            .collect();
-        for from in below {
-            for (coverage, members) in self.nodes.remove(&from).unwrap_or_default() {
-                self.put(place, coverage, members);
+    /// Makes parts of those who were never published, bottom-up. Who is in none of them stays unpublished.
+    pub(crate) fn gather(&mut self, members: &[(u32, Profile)]) -> Vec<Part> {
+        let mut at: HashMap<usize, Vec<(u32, Profile)>> = HashMap::new();
+        for (member, profile) in members {
+            at.entry(profile.place)
+                .or_default()
+                .push((*member, *profile));
+        }
+        let mut risen: HashMap<usize, Vec<Part>> = HashMap::new();
+        let mut settled: Vec<Vec<Part>> = vec![Vec::new(); self.tree.places.len()];
+        for place in (0..self.tree.places.len()).rev() {
+            let mut pool = self.pool(at.remove(&place).as_deref().unwrap_or_default());
+            for part in risen.remove(&place).unwrap_or_default() {
+                self.put(&mut pool, part);
             }
-        }
-    }
-
-    fn into_groups(self) -> Vec<Group> {
-        let flat = |(place, node): (Place, Node)| {
-            node.into_iter().map(move |(coverage, mut members)| {
-                members.sort_unstable();
-                Group {
-                    place: place.clone(),
-                    coverage,
-                    members,
+            let rest = self.settle(&mut pool, true);
+            settled[place] = pool.large;
+            for part in rest {
+                if let Some(part) = self.with_neighbours(&mut settled, place, part)
+                    && place > 0
+                {
+                    let parent = self.tree.parents[place];
+                    let profile = Profile {
+                        place: parent,
+                        ..part.profile
+                    };
+                    risen
+                        .entry(parent)
+                        .or_default()
+                        .push(Part { profile, ..part });
                 }
-            })
-        };
-        self.nodes.into_iter().flat_map(flat).collect()
+            }
+        }
+        settled.into_iter().flatten().collect()
     }
-}
 
-/// Merges the groups of one place until at most one of them is below k; that one is taken out.
-fn settle(node: &mut Node, k: usize) -> Option<(Coverage, Vec<usize>)> {
-    loop {
-        let small = node
+    /// Lets a remainder vote for `place` with companions from inside it, where a part can spare them. Returns it if none can.
+    fn with_neighbours(
+        &mut self,
+        settled: &mut [Vec<Part>],
+        place: usize,
+        part: Part,
+    ) -> Option<Part> {
+        let need = self.k - part.members.len();
+        let mut best: Option<(u64, usize, usize)> = None;
+        for (inside, parts) in settled
             .iter()
-            .filter(|(_, members)| members.len() < k)
-            .max_by_key(|(coverage, _)| coverage.len())
-            .map(|(coverage, _)| coverage.clone())?;
-        let members = node.remove(&small)?;
-        let Some((partner, common)) = partner(node, &small, k) else {
-            return Some((small, members));
+            .enumerate()
+            .take(self.tree.end(place))
+            .skip(place)
+        {
+            for (index, donor) in parts.iter().enumerate() {
+                let profile = self.preview(part.profile, donor.profile);
+                if donor.members.len() < self.k + need || profile.1 == 0 {
+                    continue;
+                }
+                let price =
+                    self.loss(&part, profile, part.members.len()) + self.loss(donor, profile, need);
+                if best.is_none_or(|(least, ..)| price < least) {
+                    best = Some((price, inside, index));
+                }
+            }
+        }
+        let Some((_, inside, index)) = best else {
+            return Some(part);
         };
-        let theirs = node.remove(&partner).unwrap_or_default();
-        let merged = node.entry(common).or_default();
-        merged.extend(members);
-        merged.extend(theirs);
+        let donor = &mut settled[inside][index];
+        let companions = donor.members.split_off(donor.members.len() - need);
+        let pattern = self
+            .patterns
+            .common(part.profile.pattern, donor.profile.pattern);
+        let mut members = part.members;
+        members.extend(companions);
+        settled[place].push(Part {
+            profile: Profile { place, pattern },
+            members,
+        });
+        None
+    }
+
+    fn pool(&mut self, members: &[(u32, Profile)]) -> Pool {
+        let mut by_profile: HashMap<Profile, Vec<u32>> = HashMap::new();
+        for (member, profile) in members {
+            // Whoever offers nothing does so everywhere.
+            let profile = match profile.pattern {
+                NOTHING => Profile {
+                    place: 0,
+                    ..*profile
+                },
+                _ => *profile,
+            };
+            by_profile.entry(profile).or_default().push(*member);
+        }
+        let (mut large, mut small): (Vec<Part>, Vec<Part>) = by_profile
+            .into_iter()
+            .map(|(profile, members)| Part { profile, members })
+            .partition(|part| part.members.len() >= self.k);
+        large.sort_unstable_by(|a, b| self.order(a, b));
+        small.sort_unstable_by(|a, b| self.order(a, b));
+        Pool { large, small }
+    }
+
+    fn order(&self, a: &Part, b: &Part) -> std::cmp::Ordering {
+        a.profile.place.cmp(&b.profile.place).then_with(|| {
+            let sets = (
+                self.patterns.set(a.profile.pattern),
+                self.patterns.set(b.profile.pattern),
+            );
+            sets.0.cmp(sets.1)
+        })
+    }
+
+    fn put(&self, pool: &mut Pool, mut part: Part) {
+        if let Some(same) = pool.large.iter_mut().find(|p| p.profile == part.profile) {
+            same.members.append(&mut part.members);
+        } else if part.members.len() >= self.k {
+            pool.large.push(part);
+        } else {
+            let at = pool.small.partition_point(|p| self.order(p, &part).is_lt());
+            match pool.small.get_mut(at) {
+                Some(same) if same.profile == part.profile => {
+                    same.members.append(&mut part.members);
+                }
+                _ => pool.small.insert(at, part),
+            }
+        }
+    }
+
+    /// Empties the pool of small parts; returns those that have to rise.
+    fn settle(&mut self, pool: &mut Pool, may_rise: bool) -> Vec<Part> {
+        let mut risen = Vec::new();
+        while let Some(part) = pool.small.pop() {
+            // Two appended to each other may have reached k meanwhile.
+            if part.members.len() >= self.k {
+                self.put(pool, part);
+                continue;
+            }
+            match self.cheapest(pool, &part, may_rise) {
+                Some(Step::JoinSmall(index)) => {
+                    let other = pool.small.remove(index);
+                    let joined = self.join(part, other);
+                    self.put(pool, joined);
+                }
+                Some(Step::Join(index)) => {
+                    let other = pool.large.swap_remove(index);
+                    let joined = self.join(other, part);
+                    self.put(pool, joined);
+                }
+                Some(Step::Companions(index)) => {
+                    let donor = &mut pool.large[index];
+                    let kept = donor.members.len() - (self.k - part.members.len());
+                    let companions = Part {
+                        profile: donor.profile,
+                        members: donor.members.split_off(kept),
+                    };
+                    let joined = self.join(part, companions);
+                    self.put(pool, joined);
+                }
+                Some(Step::Rise) | None => risen.push(part),
+            }
+        }
+        risen
+    }
+
+    fn cheapest(&self, pool: &Pool, part: &Part, may_rise: bool) -> Option<Step> {
+        let need = self.k - part.members.len();
+        let size = part.members.len();
+        let mut best: Option<(u64, Step)> = None;
+        // By member of small parts that the step settles: in thousandths of a vote.
+        let mut offer = |price: u64, settled: usize, step: Step| {
+            let price = price * 1_000 / settled as u64;
+            if best.as_ref().is_none_or(|(least, _)| price < *least) {
+                best = Some((price, step));
+            }
+        };
+        // Nearest places and items first: the tail of the list in order.
+        for (index, other) in pool.small.iter().enumerate().rev().take(CANDIDATES) {
+            let joined = self.preview(part.profile, other.profile);
+            let theirs = other.members.len();
+            let price = self.loss(part, joined, size) + self.loss(other, joined, theirs);
+            offer(price, size + theirs, Step::JoinSmall(index));
+        }
+        for (index, other) in pool.large.iter().enumerate().take(CANDIDATES) {
+            let joined = self.preview(part.profile, other.profile);
+            let own = self.loss(part, joined, size);
+            if other.members.len() >= self.k + need {
+                offer(
+                    own + self.loss(other, joined, need),
+                    size,
+                    Step::Companions(index),
+                );
+            }
+            let all = own + self.loss(other, joined, other.members.len());
+            offer(all, size, Step::Join(index));
+        }
+        if may_rise {
+            // Whether it finds company above is not known.
+            offer(self.loss(part, (0, 0), size), size, Step::Rise);
+        }
+        best.map(|(_, step)| step)
+    }
+
+    /// Levels and items of what two profiles have in common.
+    fn preview(&self, a: Profile, b: Profile) -> (u64, u64) {
+        let items = self.patterns.shared(a.pattern, b.pattern);
+        (self.tree.levels(self.tree.common(a.place, b.place)), items)
+    }
+
+    /// Votes that so many of the part's members lose.
+    fn loss(&self, part: &Part, (levels, items): (u64, u64), members: usize) -> u64 {
+        let own = self
+            .patterns
+            .shared(part.profile.pattern, part.profile.pattern);
+        let before = self.tree.levels(part.profile.place) * own;
+        before.saturating_sub(levels * items) * members as u64
+    }
+
+    fn join(&mut self, mut a: Part, mut b: Part) -> Part {
+        let pattern = self.patterns.common(a.profile.pattern, b.profile.pattern);
+        let place = match pattern {
+            NOTHING => 0,
+            _ => self.tree.common(a.profile.place, b.profile.place),
+        };
+        a.members.append(&mut b.members);
+        Part {
+            profile: Profile { place, pattern },
+            members: a.members,
+        }
     }
 }
 
-/// The group to merge `small` with, and what both cover: one that loses nothing by it if there
-/// is any, else another one below k.
-fn partner(node: &Node, small: &Coverage, k: usize) -> Option<(Coverage, Coverage)> {
-    let within = node
-        .iter()
-        .filter(|(theirs, _)| theirs.is_subset(small))
-        .max_by_key(|(theirs, members)| (theirs.len(), members.len()))
-        .map(|(theirs, _)| (theirs.clone(), theirs.clone()));
-    within.or_else(|| {
-        node.iter()
-            .filter(|(_, members)| members.len() < k)
-            .map(|(theirs, _)| {
-                (
-                    theirs.clone(),
-                    theirs.intersection(small).copied().collect::<Coverage>(),
-                )
-            })
-            .max_by_key(|(_, common)| common.len())
-    })
+fn silent(members: &[(u32, Profile)]) -> Part {
+    Part {
+        profile: Profile {
+            place: 0,
+            pattern: NOTHING,
+        },
+        members: members.iter().map(|(member, _)| *member).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -1,73 +1,423 @@
-//! The rows of one window, sorted by subscriber and cluster. Not publishable yet.
+//! The results of one window, as a state that can be merged. Not publishable.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use thiserror::Error;
 
 use crate::cluster::{ClusterKey, Clusters};
-use crate::{DelayMethod, K, PingRow, Place, Public, Statistic, Window};
+use crate::{Labels, Metric, Reason, Row, Trust, Window, parallel};
 
-/// What the trusted rows of one window and one method say, by subscriber. Nothing in here may be
-/// published; [`Observations::publish`] is the only way out.
+/// Values are packed with the hour they were measured in: 48 bits for the value above 16 for the hour.
+const HOUR_BITS: u32 = 16;
+const LARGEST: u64 = (1 << (64 - HOUR_BITS)) - 1;
+/// Instead of a metric's number: a result that was filtered; the destination is then the reason.
+const FILTERED: u64 = 0x7f;
+/// Instead of a metric's number: a result without values.
+const SEEN: u64 = 0x7e;
+/// Instead of a destination's number: a target outside the operator's list.
+pub(crate) const ELSEWHERE: u32 = 0xff_ffff;
+
+/// When what was first published was collected, and what was taken in since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cuts {
+    /// Results received later are late; `None` if nothing was published of the window.
+    pub(crate) published_us: Option<i64>,
+    /// The same for subscribers whose late results were taken in.
+    pub(crate) adopted_us: HashMap<String, i64>,
+}
+
+/// The results of one window by subscriber, metric and destination, each figure as it is: an exact state of
+/// 16 bytes a figure. [`Observations::merge`] is associative and commutative, and an empty state is neutral, so that a
+/// distributed engine can make parts in any order. Nothing in here may be published;
+/// [`Ledger::release`](crate::Ledger::release) is the only way out.
 #[derive(Clone, Debug)]
 pub struct Observations {
     pub(crate) window: Window,
+    pub(crate) as_of_us: i64,
     pub(crate) clusters: Clusters,
-    pub(crate) subscribers: BTreeMap<String, Subscriber>,
+    pub(crate) trust: Trust,
+    pub(crate) cuts: Arc<Cuts>,
+    pub(crate) subscribers: Vec<Subscriber>,
+    by_name: HashMap<String, u32>,
+    pub(crate) destinations: Vec<ClusterKey>,
+    by_key: HashMap<ClusterKey, u32>,
+    by_target: HashMap<String, u32>,
+    /// By metric, so that a release can let go of one after the other.
+    pub(crate) figures: [Vec<Entry>; Metric::ALL.len()],
+    /// Results that were filtered or without values.
+    pub(crate) others: Vec<Entry>,
 }
 
-/// One household's round-trip times.
-#[derive(Clone, Debug)]
+/// One household.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
-    /// Where it is: the labels of its newest row, so that a move in mid-window makes no second vote.
-    pub(crate) place: Place,
-    pub(crate) newest_us: i64,
-    /// By cluster; `None` holds what went to targets outside the operator's list.
-    pub(crate) rtt_us: BTreeMap<Option<ClusterKey>, Vec<u64>>,
+    pub(crate) name: String,
+    /// The labels of its newest result, so that a move in mid-window makes no second vote.
+    labels: [Option<String>; 4],
+    labelled_us: Option<i64>,
+    /// The newest counted result, among those in time and among the late ones.
+    pub(crate) newest_us: [Option<i64>; 2],
 }
+
+impl Subscriber {
+    pub(crate) fn labels(&self) -> Labels<'_> {
+        let [isp, region, technology, contract] = &self.labels;
+        Labels {
+            isp: isp.as_deref(),
+            region: region.as_deref(),
+            technology: technology.as_deref(),
+            contract: contract.as_deref(),
+        }
+    }
+
+    /// Takes the labels of the newer result; between equals the labels themselves decide, so that order does not matter.
+    fn label(&mut self, labels: Labels<'_>, at_us: i64) {
+        let own = self.labels().chain();
+        if labels.chain() == own {
+            self.labelled_us = self.labelled_us.max(Some(at_us));
+        } else if (Some(at_us), labels.chain()) > (self.labelled_us, own) {
+            self.labels = labels.chain().map(|label| label.map(str::to_owned));
+            self.labelled_us = Some(at_us);
+        }
+    }
+}
+
+/// One figure: metric, destination, subscriber and lateness in the key, value and hour beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    key: u64,
+    packed: u64,
+}
+
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Figure { metric: Metric, destination: u32 },
+    Filtered(Reason),
+    Seen,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "fields of known width are taken out of a word"
+)]
+impl Entry {
+    fn new(kind: u64, destination: u32, subscriber: u32, late: bool, packed: u64) -> Self {
+        let key = kind << 57
+            | u64::from(destination) << 33
+            | u64::from(subscriber) << 1
+            | u64::from(late);
+        Self { key, packed }
+    }
+
+    pub(crate) fn subject(self) -> Subject {
+        let destination = (self.key >> 33) as u32 & ELSEWHERE;
+        match (self.key >> 57) as usize {
+            kind if kind == FILTERED as usize => Reason::ALL
+                .get(destination as usize)
+                .map_or(Subject::Seen, |r| Subject::Filtered(*r)),
+            kind => Metric::ALL
+                .get(kind)
+                .map_or(Subject::Seen, |metric| Subject::Figure {
+                    metric: *metric,
+                    destination,
+                }),
+        }
+    }
+
+    /// Index into [`Observations::subscribers`].
+    pub(crate) fn subscriber(self) -> usize {
+        (self.key >> 1) as u32 as usize
+    }
+
+    pub(crate) fn is_late(self) -> bool {
+        self.key & 1 == 1
+    }
+
+    pub(crate) fn value(self) -> u64 {
+        self.packed >> HOUR_BITS
+    }
+
+    /// The hour of the window.
+    pub(crate) fn hour(self) -> usize {
+        (self.packed & ((1 << HOUR_BITS) - 1)) as usize
+    }
+
+    /// Equal for the entries of one metric and destination.
+    fn group(self) -> u64 {
+        self.key >> 33
+    }
+
+    fn with(self, destination: u32, subscriber: u32) -> Self {
+        Self::new(
+            self.key >> 57,
+            destination,
+            subscriber,
+            self.is_late(),
+            self.packed,
+        )
+    }
+}
+
+/// Two states are not of the same publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "states of another window, moment, cluster list, filter or earlier version cannot be merged"
+)]
+pub struct MergeError;
 
 impl Observations {
-    /// Takes the trusted rows of the given method that started inside the window.
-    pub fn collect(
-        rows: impl IntoIterator<Item = PingRow>,
+    pub(crate) fn new(
         window: Window,
-        method: DelayMethod,
-        clusters: &Clusters,
+        as_of_us: i64,
+        clusters: Clusters,
+        trust: Trust,
+        cuts: Arc<Cuts>,
     ) -> Self {
-        let mut observations = Self {
+        Self {
             window,
-            clusters: clusters.clone(),
-            subscribers: BTreeMap::new(),
-        };
-        for row in rows {
-            let wanted =
-                row.trusted && row.kind.method() == method && window.contains(row.start_us);
-            if wanted && !row.rtt_us.is_empty() {
-                observations.add(row);
-            }
+            as_of_us,
+            clusters,
+            trust,
+            cuts,
+            subscribers: Vec::new(),
+            by_name: HashMap::new(),
+            destinations: Vec::new(),
+            by_key: HashMap::new(),
+            by_target: HashMap::new(),
+            figures: Default::default(),
+            others: Vec::new(),
         }
-        observations
     }
 
-    fn add(&mut self, row: PingRow) {
-        let place = Place::of(row.isp.as_deref(), row.region.as_deref());
-        let cluster = self.clusters.key(&row.target);
-        let subscriber = self
-            .subscribers
-            .entry(row.subscriber)
-            .or_insert_with(|| Subscriber {
-                place: place.clone(),
-                newest_us: row.start_us,
-                rtt_us: BTreeMap::new(),
+    /// The window of the results.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Takes one result. Ignored if it did not start inside the window, or was received after the moment of the observations.
+    pub fn add(&mut self, row: &Row<'_>) {
+        if !self.window.contains(row.start_us) || row.received_us > self.as_of_us {
+            return;
+        }
+        let subscriber = self.subscriber(row.subscriber);
+        let late = self.is_late(row);
+        self.subscribers[subscriber as usize].label(row.labels, row.start_us);
+        if let Some(reason) = self.trust.refusal(&row.facts) {
+            self.others
+                .push(Entry::new(FILTERED, reason as u32, subscriber, late, 0));
+        } else if row.values.is_empty() {
+            self.others.push(Entry::new(SEEN, 0, subscriber, late, 0));
+        } else {
+            let newest_us = &mut self.subscribers[subscriber as usize].newest_us[usize::from(late)];
+            *newest_us = (*newest_us).max(Some(row.start_us));
+            let destination = self.destination(row.target);
+            let hour = u64::from(self.window.hour_index(row.start_us));
+            let entries = row.values.iter().map(|value| {
+                let packed = (*value).min(LARGEST) << HOUR_BITS | hour;
+                Entry::new(row.metric as u64, destination, subscriber, late, packed)
             });
-        // The place itself breaks ties, so that the order of rows does not matter.
-        if (row.start_us, &place) > (subscriber.newest_us, &subscriber.place) {
-            (subscriber.newest_us, subscriber.place) = (row.start_us, place);
+            self.figures[row.metric as usize].extend(entries);
         }
-        let rtt_us = subscriber.rtt_us.entry(cluster).or_default();
-        rtt_us.extend(row.rtt_us.into_iter().map(u64::from));
     }
 
-    /// The figures that may be published: every cell is a union of groups of at least k subscribers.
-    pub fn publish(&self, k: K, statistics: &[Statistic]) -> Public {
-        Public::of(self, k, statistics)
+    fn is_late(&self, row: &Row<'_>) -> bool {
+        self.cuts.published_us.is_some_and(|published_us| {
+            let cut = self.cuts.adopted_us.get(row.subscriber).copied();
+            row.received_us > cut.unwrap_or(published_us)
+        })
+    }
+
+    /// Takes all of another state of the same window.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
+        if self.scope() != other.scope() {
+            return Err(MergeError);
+        }
+        let subscribers: Vec<u32> = other
+            .subscribers
+            .iter()
+            .map(|theirs| self.take(theirs))
+            .collect();
+        let destinations: Vec<u32> = other
+            .destinations
+            .iter()
+            .map(|key| self.number(key))
+            .collect();
+        let numbers = Numbers {
+            subscribers,
+            destinations,
+        };
+        for (own, theirs) in self.figures.iter_mut().zip(&other.figures) {
+            own.extend(theirs.iter().map(|entry| numbers.of(*entry)));
+        }
+        let others = other.others.iter().map(|entry| numbers.of(*entry));
+        self.others.extend(others);
+        Ok(())
+    }
+
+    fn scope(&self) -> (Window, i64, &Clusters, &Trust, &Cuts) {
+        (
+            self.window,
+            self.as_of_us,
+            &self.clusters,
+            &self.trust,
+            &self.cuts,
+        )
+    }
+
+    fn take(&mut self, theirs: &Subscriber) -> u32 {
+        let index = self.subscriber(&theirs.name);
+        let own = &mut self.subscribers[index as usize];
+        if let Some(at_us) = theirs.labelled_us {
+            own.label(theirs.labels(), at_us);
+        }
+        for (own, theirs) in own.newest_us.iter_mut().zip(theirs.newest_us) {
+            *own = (*own).max(theirs);
+        }
+        index
+    }
+
+    fn subscriber(&mut self, name: &str) -> u32 {
+        if let Some(index) = self.by_name.get(name) {
+            return *index;
+        }
+        let index = u32::try_from(self.subscribers.len()).unwrap_or(u32::MAX);
+        self.by_name.insert(name.to_owned(), index);
+        self.subscribers.push(Subscriber {
+            name: name.to_owned(),
+            labels: [const { None }; 4],
+            labelled_us: None,
+            newest_us: [None; 2],
+        });
+        index
+    }
+
+    fn destination(&mut self, target: &str) -> u32 {
+        if let Some(number) = self.by_target.get(target) {
+            return *number;
+        }
+        let number = match self.clusters.key(target) {
+            Some(key) => self.number(&key),
+            None => ELSEWHERE,
+        };
+        self.by_target.insert(target.to_owned(), number);
+        number
+    }
+
+    fn number(&mut self, key: &ClusterKey) -> u32 {
+        if let Some(number) = self.by_key.get(key) {
+            return *number;
+        }
+        let number = u32::try_from(self.destinations.len())
+            .unwrap_or(ELSEWHERE)
+            .min(ELSEWHERE);
+        self.by_key.insert(key.clone(), number);
+        self.destinations.push(key.clone());
+        number
+    }
+
+    /// The state in one order, whatever the order it was made in: by name, by destination, by value.
+    pub(crate) fn sorted(mut self) -> Self {
+        let (names, subscribers) = ranked(self.subscribers, |a, b| a.name.cmp(&b.name));
+        let (destinations, keys) = ranked(self.destinations, Ord::cmp);
+        let numbers = Numbers {
+            subscribers: names,
+            destinations,
+        };
+        let parts = parallel::processors();
+        for entries in self.figures.iter_mut().chain([&mut self.others]) {
+            for entry in entries.iter_mut() {
+                *entry = numbers.of(*entry);
+            }
+            // As one number each: twice as fast as by fields.
+            let key = |e: &Entry| u128::from(e.key) << 64 | u128::from(e.packed);
+            parallel::sort(entries, parts, &key);
+        }
+        Self {
+            by_name: HashMap::new(),
+            by_key: HashMap::new(),
+            by_target: HashMap::new(),
+            subscribers,
+            destinations: keys,
+            ..self
+        }
+    }
+
+    /// Who has late results.
+    pub(crate) fn late(&self) -> Vec<bool> {
+        let mut late = vec![false; self.subscribers.len()];
+        for entry in self.entries().filter(|e| e.is_late()) {
+            late[entry.subscriber()] = true;
+        }
+        late
+    }
+
+    /// All entries.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.figures.iter().chain([&self.others]).flatten()
+    }
+
+    /// The entries of one metric.
+    pub(crate) fn figures(&self, metric: Metric) -> &[Entry] {
+        &self.figures[metric as usize]
     }
 }
+
+/// The numbers in one state of another one's subscribers and destinations.
+struct Numbers {
+    subscribers: Vec<u32>,
+    destinations: Vec<u32>,
+}
+
+impl Numbers {
+    fn of(&self, entry: Entry) -> Entry {
+        let destination = (entry.key >> 33) as u32 & ELSEWHERE;
+        let destination = match entry.subject() {
+            Subject::Figure { .. } => self
+                .destinations
+                .get(destination as usize)
+                .copied()
+                .unwrap_or(ELSEWHERE),
+            Subject::Filtered(_) | Subject::Seen => destination,
+        };
+        entry.with(destination, self.subscribers[entry.subscriber()])
+    }
+}
+
+/// The runs of sorted entries with one metric and destination.
+pub(crate) fn runs(entries: &[Entry]) -> impl Iterator<Item = (Subject, &[Entry])> {
+    entries
+        .chunk_by(|a, b| a.group() == b.group())
+        .filter_map(|run| Some((run.first()?.subject(), run)))
+}
+
+/// The new index of each old one, and the items in their new order.
+fn ranked<T>(items: Vec<T>, compare: impl Fn(&T, &T) -> std::cmp::Ordering) -> (Vec<u32>, Vec<T>) {
+    let mut order: Vec<(u32, T)> = (0..).zip(items).collect();
+    order.sort_unstable_by(|(_, a), (_, b)| compare(a, b));
+    let mut ranks = vec![0; order.len()];
+    for (rank, (index, _)) in (0..).zip(&order) {
+        ranks[*index as usize] = rank;
+    }
+    (ranks, order.into_iter().map(|(_, item)| item).collect())
+}
+
+impl PartialEq for Observations {
+    /// Whether both hold the same results of the same publication.
+    fn eq(&self, other: &Self) -> bool {
+        let key = |state: &Self| {
+            let sorted = state.clone().sorted();
+            (
+                sorted.subscribers,
+                sorted.destinations,
+                sorted.figures,
+                sorted.others,
+            )
+        };
+        self.scope() == other.scope() && key(self) == key(other)
+    }
+}
+
+#[cfg(test)]
+mod tests;

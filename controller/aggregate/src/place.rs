@@ -2,43 +2,93 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The PID that stands for everybody, and everywhere.
 pub const TOTAL: &str = "TOTAL";
 
-/// Longest part of a name: two of them and a colon are 64 characters at most.
-const PART: usize = 31;
+/// Longest parts of a name, by level: with three colons they are 64 characters at most.
+const PARTS: [usize; 4] = [20, 20, 10, 11];
 /// Characters of the hash that marks a part which had to be cut.
 const MARK: usize = 8;
 
-/// A node of the tree everybody → ISP → region. Displayed, it is a valid PID name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+/// What is known of where and how a subscriber is connected. An absent label ends the chain: with a
+/// technology but no region, a subscriber counts for its ISP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Labels<'a> {
+    /// For instance `as3320`.
+    pub isp: Option<&'a str>,
+    /// For instance `de-by`.
+    pub region: Option<&'a str>,
+    /// For instance `vdsl`.
+    pub technology: Option<&'a str>,
+    /// For instance `t50`.
+    pub contract: Option<&'a str>,
+}
+
+impl<'a> Labels<'a> {
+    /// All four, largest place first.
+    pub(crate) fn chain(self) -> [Option<&'a str>; 4] {
+        [self.isp, self.region, self.technology, self.contract]
+    }
+}
+
+/// How large a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Level {
     /// Everybody.
     Total,
-    /// All subscribers of one ISP.
-    Isp(String),
-    /// The subscribers of one ISP in one region.
-    Region(String, String),
+    /// An ISP.
+    Isp,
+    /// ISP × region.
+    Region,
+    /// ISP × region × technology.
+    Technology,
+    /// ISP × region × technology × contract.
+    Contract,
 }
+
+/// A node of the tree everybody → ISP → region → technology → contract. Displayed, it is a valid PID
+/// name. A place sorts before the smaller ones inside it, and these before all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(Vec<String>);
 
 impl Place {
     /// The place that an agent's labels name. Characters a PID name cannot have, the dot and the
     /// colon among them, become `-`; labels that differ in such characters only are one place.
-    pub fn of(isp: Option<&str>, region: Option<&str>) -> Self {
-        match (isp.and_then(part), region.and_then(part)) {
-            (None, _) => Self::Total,
-            (Some(isp), None) => Self::Isp(unreserved(isp)),
-            (Some(isp), Some(region)) => Self::Region(unreserved(isp), region),
+    pub fn of(labels: Labels<'_>) -> Self {
+        let mut parts: Vec<String> = labels
+            .chain()
+            .into_iter()
+            .zip(PARTS)
+            .map_while(|(label, longest)| part(label?, longest))
+            .collect();
+        if let Some(isp) = parts.first_mut() {
+            *isp = unreserved(std::mem::take(isp));
+        }
+        Self(parts)
+    }
+
+    /// How large it is.
+    pub fn level(&self) -> Level {
+        match self.0.len() {
+            0 => Level::Total,
+            1 => Level::Isp,
+            2 => Level::Region,
+            3 => Level::Technology,
+            _ => Level::Contract,
         }
     }
 
+    /// Steps below everybody.
+    pub(crate) fn depth(&self) -> usize {
+        self.0.len()
+    }
+
     /// The next larger place.
-    pub(crate) fn parent(&self) -> Option<Self> {
-        match self {
-            Self::Total => None,
-            Self::Isp(_) => Some(Self::Total),
-            Self::Region(isp, _) => Some(Self::Isp(isp.clone())),
-        }
+    pub fn parent(&self) -> Option<Self> {
+        let (_, larger) = self.0.split_last()?;
+        Some(Self(larger.to_vec()))
     }
 
     /// The place itself and every larger one.
@@ -49,16 +99,15 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Total => f.write_str(TOTAL),
-            Self::Isp(isp) => f.write_str(isp),
-            Self::Region(isp, region) => write!(f, "{isp}:{region}"),
+        if self.0.is_empty() {
+            return f.write_str(TOTAL);
         }
+        f.write_str(&self.0.join(":"))
     }
 }
 
 /// A label as a part of a PID name, `None` if it is blank.
-fn part(label: &str) -> Option<String> {
+fn part(label: &str, longest: usize) -> Option<String> {
     let label = label.trim();
     if label.is_empty() {
         return None;
@@ -74,12 +123,12 @@ fn part(label: &str) -> Option<String> {
         })
         .collect();
     let telling = clean.bytes().any(|b| b.is_ascii_alphanumeric());
-    if telling && clean.len() <= PART {
+    if telling && clean.len() <= longest {
         return Some(clean);
     }
     // Cut or wholly foreign names would fall together; the mark keeps them apart.
     let head = if telling {
-        &clean[..PART - MARK - 1]
+        &clean[..clean.len().min(longest - MARK - 1)]
     } else {
         "x"
     };
@@ -89,7 +138,7 @@ fn part(label: &str) -> Option<String> {
 /// Keeps an ISP of that name from taking the place of a PID with a meaning of its own.
 fn unreserved(isp: String) -> String {
     if isp == TOTAL || isp.starts_with(crate::CLUSTER_PREFIX) {
-        let kept = isp.len().min(PART - 4);
+        let kept = isp.len().min(PARTS[0] - 4);
         return format!("isp-{}", &isp[..kept]);
     }
     isp
@@ -108,7 +157,12 @@ mod tests {
     use super::*;
 
     fn name(isp: Option<&str>, region: Option<&str>) -> String {
-        Place::of(isp, region).to_string()
+        Place::of(Labels {
+            isp,
+            region,
+            ..Labels::default()
+        })
+        .to_string()
     }
 
     #[test]
@@ -121,6 +175,30 @@ mod tests {
         );
         assert_eq!(name(None, Some("de-by")), "TOTAL");
         assert_eq!(name(Some("  "), Some("de-by")), "TOTAL");
+    }
+
+    #[test]
+    fn technology_and_contract_follow_the_region() {
+        let mut labels = Labels {
+            isp: Some("as3320"),
+            region: Some("de-by"),
+            technology: Some("vdsl"),
+            contract: Some("t50"),
+        };
+        let place = Place::of(labels);
+        assert_eq!(place.to_string(), "as3320:de-by:vdsl:t50");
+        assert_eq!(place.level(), Level::Contract);
+        let names: Vec<String> = place.chain().map(|p| p.to_string()).collect();
+        assert_eq!(
+            names[1..],
+            ["as3320:de-by:vdsl", "as3320:de-by", "as3320", "TOTAL"]
+        );
+        labels.region = None;
+        assert_eq!(
+            Place::of(labels).to_string(),
+            "as3320",
+            "the chain ends at the first gap"
+        );
     }
 
     #[test]
@@ -144,8 +222,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_label_makes_a_legal_pid_name(isp in ".{0,90}", region in prop::option::of(".{0,90}")) {
-            let pid = name(Some(&isp), region.as_deref());
+        fn every_label_makes_a_legal_pid_name(isp in ".{0,90}", region in prop::option::of(".{0,90}"), technology in ".{0,30}", contract in ".{0,30}") {
+            let labels = Labels { isp: Some(&isp), region: region.as_deref(), technology: Some(&technology), contract: Some(&contract) };
+            let pid = Place::of(labels).to_string();
             prop_assert!((1..=64).contains(&pid.len()), "{}", pid);
             prop_assert!(pid.bytes().all(|b| b.is_ascii_alphanumeric() || b"-:@_".contains(&b)), "{}", pid);
             prop_assert!(!pid.starts_with(crate::CLUSTER_PREFIX));

@@ -1,22 +1,94 @@
 //! Figures that may be published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::cluster::{self, ClusterKey, Clusters};
-use crate::group::{self, Coverage, Group};
-use crate::observe::Subscriber;
-use crate::{K, Observations, Statistic, TOTAL, Window};
+use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Window};
 
-/// The publishable result of one window: no part of it, and no difference of its parts, stands for
-/// fewer than k households.
+mod packed;
+
+pub use packed::Unreadable;
+
+/// Which intervals of a window are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Calendar {
+    /// Twenty-four hours of the day, from midnight UTC, each over all days of the window.
+    HourOfDay,
+    /// The UTC days of the window. Windows of a day or less, and of more than 64 days, have none.
+    DayOfWindow,
+}
+
+impl Calendar {
+    /// Seconds of one interval.
+    pub fn interval_s(self) -> u32 {
+        match self {
+            Self::HourOfDay => 3_600,
+            Self::DayOfWindow => 86_400,
+        }
+    }
+
+    /// How many intervals it has in a window; `None` if the window has no such calendar.
+    pub fn intervals(self, window: &Window) -> Option<usize> {
+        match self {
+            Self::HourOfDay => Some(24),
+            Self::DayOfWindow => Some(window.day_count()).filter(|days| (2..=64).contains(days)),
+        }
+    }
+}
+
+/// What is to be computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The smallest group.
+    pub k: K,
+    /// The statistics of each metric. A metric that is not here is not looked at.
+    pub statistics: BTreeMap<Metric, Vec<Statistic>>,
+    /// The calendars of each metric, for all its statistics.
+    pub calendars: BTreeMap<Metric, Vec<Calendar>>,
+}
+
+/// The publishable result of one window. Made by [`Ledger::release`](crate::Ledger::release) alone; what was kept of it as
+/// [bytes](Public::to_bytes) can be read back, if it holds together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Public {
-    window: Window,
-    k: K,
-    newest_us: Option<i64>,
-    places: BTreeSet<String>,
-    clusters: Vec<PublicCluster>,
-    cells: BTreeMap<(String, String), PublicCell>,
+    pub(crate) window: Window,
+    pub(crate) version: usize,
+    pub(crate) k: K,
+    pub(crate) newest_us: Option<i64>,
+    pub(crate) places: Vec<PublicPlace>,
+    pub(crate) clusters: Vec<PublicCluster>,
+    /// In the order of metrics.
+    pub(crate) cells: Vec<Located>,
+    /// Of all cells, in their order: hundreds of thousands of small allocations less.
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) calendars: Vec<Entries>,
+    pub(crate) filtered: Filtered,
+}
+
+/// A cell and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Located {
+    pub(crate) metric: Metric,
+    /// Index into the places.
+    pub(crate) place: u32,
+    /// Index into the clusters; `None` is `TOTAL`.
+    pub(crate) cluster: Option<u32>,
+    pub(crate) subscribers: usize,
+    pub(crate) samples: u64,
+    /// Where its figures and its calendars end among all; they begin where those of the cell before end.
+    pub(crate) figures: u32,
+    pub(crate) calendars: u32,
+}
+
+/// The values of a calendar, one for each interval.
+pub(crate) type Entries = (Calendar, Statistic, Box<[u64]>);
+
+/// A group of subscribers with its PID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicPlace {
+    /// For instance `as3320:de-by`, or `TOTAL`.
+    pub pid: String,
+    /// How large it is. A network map of ISP × region takes those up to [`Level::Region`].
+    pub level: Level,
 }
 
 /// A measurement cluster with its PID.
@@ -28,28 +100,81 @@ pub struct PublicCluster {
     pub targets: Vec<String>,
 }
 
-/// The figures of one source PID towards one destination PID.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicCell {
+/// The figures of one metric between one group of subscribers and one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicCell<'a> {
     subscribers: usize,
-    samples: usize,
-    values: BTreeMap<Statistic, u64>,
+    samples: u64,
+    figures: &'a [Figure],
+    calendars: &'a [Entries],
 }
 
-impl PublicCell {
+/// One figure of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// Which.
+    pub statistic: Statistic,
+    /// In the metric's unit.
+    pub value: u64,
+    /// The 95 % confidence interval, where there is one and its ends are not extremes of too few.
+    pub confidence: Option<Interval>,
+}
+
+impl<'a> PublicCell<'a> {
     /// Distinct subscribers, rounded down to a multiple of five outside the laboratory.
+    pub fn subscribers(self) -> usize {
+        self.subscribers
+    }
+
+    /// Measured figures behind it, rounded likewise.
+    pub fn samples(self) -> u64 {
+        self.samples
+    }
+
+    /// All figures.
+    pub fn figures(self) -> &'a [Figure] {
+        self.figures
+    }
+
+    /// A figure; `None` if it was not asked for, or is an extreme of too few.
+    pub fn figure(self, statistic: Statistic) -> Option<Figure> {
+        self.figures
+            .iter()
+            .find(|f| f.statistic == statistic)
+            .copied()
+    }
+
+    /// A figure's value in the metric's unit; `None` as for [`PublicCell::figure`].
+    pub fn value(self, statistic: Statistic) -> Option<u64> {
+        Some(self.figure(statistic)?.value)
+    }
+
+    /// A calendar's values, one for each interval; `None` if some interval has too few.
+    pub fn calendar(self, calendar: Calendar, statistic: Statistic) -> Option<&'a [u64]> {
+        self.calendars
+            .iter()
+            .find(|(c, s, _)| (*c, *s) == (calendar, statistic))
+            .map(|(_, _, values)| &**values)
+    }
+}
+
+/// What was not counted among the results of everybody published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filtered {
+    pub(crate) subscribers: usize,
+    pub(crate) results: BTreeMap<Reason, u64>,
+}
+
+impl Filtered {
+    /// Distinct subscribers whose results were looked at, rounded like every count.
     pub fn subscribers(&self) -> usize {
         self.subscribers
     }
 
-    /// Round-trip times that went into the figures.
-    pub fn samples(&self) -> usize {
-        self.samples
-    }
-
-    /// A figure in microseconds; `None` if it was not asked for, or is an extreme of too few.
-    pub fn value(&self, statistic: Statistic) -> Option<u64> {
-        self.values.get(&statistic).copied()
+    /// Results that were not counted for the reason, rounded down to a multiple of five; `None` if fewer than k
+    /// subscribers had such.
+    pub fn results(&self, reason: Reason) -> Option<u64> {
+        self.results.get(&reason).copied()
     }
 }
 
@@ -57,6 +182,11 @@ impl Public {
     /// The window all figures are about.
     pub fn window(&self) -> Window {
         self.window
+    }
+
+    /// 1 for the first publication of the window, one more for each that late results changed.
+    pub fn version(&self) -> usize {
+        self.version
     }
 
     /// The rule that was applied.
@@ -69,9 +199,9 @@ impl Public {
         self.newest_us
     }
 
-    /// The names of the source PIDs with figures, `TOTAL` among them if anything is published.
-    pub fn places(&self) -> impl Iterator<Item = &str> {
-        self.places.iter().map(String::as_str)
+    /// The groups of subscribers with figures, larger ones before those inside them; `TOTAL` is the first if there is any.
+    pub fn places(&self) -> &[PublicPlace] {
+        &self.places
     }
 
     /// The clusters: those with figures, and all that the operator listed.
@@ -79,157 +209,88 @@ impl Public {
         &self.clusters
     }
 
-    /// Source PID, destination PID and figures, in the order of the names. The source is where the
-    /// pings were sent from; the destination is a cluster or `TOTAL`.
-    pub fn cells(&self) -> impl Iterator<Item = (&str, &str, &PublicCell)> {
-        self.cells
-            .iter()
-            .map(|((source, destination), cell)| (source.as_str(), destination.as_str(), cell))
+    /// The filtered results.
+    pub fn filtered(&self) -> &Filtered {
+        &self.filtered
+    }
+
+    /// PID of the subscribers, PID of the cluster or `TOTAL`, and figures of one metric. Which of the two is the source in
+    /// ALTO's sense is the metric's matter ([`Metric::is_from_cluster`]).
+    pub fn cells(
+        &self,
+        metric: Metric,
+    ) -> impl Iterator<Item = (&PublicPlace, &str, PublicCell<'_>)> {
+        let first = self.cells.partition_point(|c| c.metric < metric);
+        let located = self.cells[first..].iter().enumerate();
+        located
+            .take_while(move |(_, c)| c.metric == metric)
+            .map(move |(nth, c)| {
+                let place = &self.places[c.place as usize];
+                (place, self.cluster_pid(c.cluster), self.whole(first + nth))
+            })
+    }
+
+    fn cluster_pid(&self, cluster: Option<u32>) -> &str {
+        cluster.map_or(TOTAL, |index| &self.clusters[index as usize].pid)
+    }
+
+    fn whole(&self, index: usize) -> PublicCell<'_> {
+        let located = &self.cells[index];
+        let (figures, calendars) = self.begin(index);
+        PublicCell {
+            subscribers: located.subscribers,
+            samples: located.samples,
+            figures: &self.figures[figures..located.figures as usize],
+            calendars: &self.calendars[calendars..located.calendars as usize],
+        }
+    }
+
+    /// Where the figures and calendars of a cell begin.
+    fn begin(&self, index: usize) -> (usize, usize) {
+        let before = index.checked_sub(1).map(|before| &self.cells[before]);
+        before.map_or((0, 0), |c| (c.figures as usize, c.calendars as usize))
     }
 
     /// The figures of one pair.
-    pub fn cell(&self, source: &str, destination: &str) -> Option<&PublicCell> {
-        self.cells.get(&(source.to_owned(), destination.to_owned()))
+    pub fn cell(&self, metric: Metric, place: &str, cluster: &str) -> Option<PublicCell<'_>> {
+        self.cells(metric)
+            .find(|(p, c, _)| p.pid == place && *c == cluster)
+            .map(|(_, _, cell)| cell)
     }
 
-    /// Distinct subscribers behind all figures, rounded like every count.
-    pub fn subscribers(&self) -> usize {
-        self.cell(TOTAL, TOTAL).map_or(0, PublicCell::subscribers)
-    }
-
-    /// Round-trip times behind all figures.
-    pub fn samples(&self) -> usize {
-        self.cell(TOTAL, TOTAL).map_or(0, PublicCell::samples)
-    }
-
-    pub(crate) fn of(observations: &Observations, k: K, statistics: &[Statistic]) -> Self {
-        let subscribers: Vec<&Subscriber> = observations.subscribers.values().collect();
-        let keys = cluster_keys(&observations.clusters, &subscribers, k);
-        let index: BTreeMap<&ClusterKey, usize> =
-            keys.iter().enumerate().map(|(n, key)| (key, n)).collect();
-        let profile = |subscriber: &&Subscriber| {
-            let clusters = subscriber
-                .rtt_us
-                .keys()
-                .filter_map(|key| index.get(key.as_ref()?).copied());
-            (subscriber.place.clone(), clusters.collect::<Coverage>())
+    /// The next version, in which one figure is one more: what a change costs can be measured with it. `None` if there is no such
+    /// figure. It is none that may be published.
+    #[doc(hidden)]
+    pub fn with_one_raised(
+        mut self,
+        metric: Metric,
+        place: &str,
+        cluster: &str,
+        statistic: Statistic,
+    ) -> Option<Self> {
+        let wanted = |c: &Located| {
+            c.metric == metric
+                && self.places[c.place as usize].pid == place
+                && self.cluster_pid(c.cluster) == cluster
         };
-        let profiles: Vec<_> = subscribers.iter().map(profile).collect();
-        let groups = group::partition(&profiles, k.subscribers());
+        let index = self.cells.iter().position(wanted)?;
+        let (first, _) = self.begin(index);
+        let end = self.cells[index].figures as usize;
+        let mut figures = self.figures[first..end].iter_mut();
+        figures.find(|f| f.statistic == statistic)?.value += 1;
+        self.version += 1;
+        Some(self)
+    }
 
-        let (clusters, names) = number(&observations.clusters, &keys, &groups);
-        let mut cells = BTreeMap::new();
-        for ((source, cluster), members) in contributors(&groups) {
-            let destination = cluster.map_or_else(|| TOTAL.to_owned(), |n| names[&n].clone());
-            let voters: Vec<Vec<u64>> = members
-                .iter()
-                .map(|m| samples(subscribers[*m], cluster.map(|n| &keys[n])))
-                .collect();
-            cells.insert((source, destination), cell(&voters, k, statistics));
-        }
-        Self {
-            window: observations.window,
-            k,
-            newest_us: groups
-                .iter()
-                .flat_map(|g| &g.members)
-                .map(|m| subscribers[*m].newest_us)
-                .max(),
-            places: cells.keys().map(|(source, _)| source.clone()).collect(),
-            clusters,
-            cells,
-        }
+    /// Distinct subscribers behind all figures of a metric, rounded like every count.
+    pub fn subscribers(&self, metric: Metric) -> usize {
+        self.cell(metric, TOTAL, TOTAL)
+            .map_or(0, PublicCell::subscribers)
+    }
+
+    /// Measured figures behind all figures of a metric, rounded likewise.
+    pub fn samples(&self, metric: Metric) -> u64 {
+        self.cell(metric, TOTAL, TOTAL)
+            .map_or(0, PublicCell::samples)
     }
 }
-
-/// Who votes in which cell: source PID and cluster (`None`: `TOTAL`) to subscribers.
-fn contributors(groups: &[Group]) -> BTreeMap<(String, Option<usize>), Vec<usize>> {
-    let mut cells: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for group in groups {
-        for place in group.place.chain() {
-            for cluster in group.coverage.iter().copied().map(Some).chain([None]) {
-                cells
-                    .entry((place.to_string(), cluster))
-                    .or_default()
-                    .extend(&group.members);
-            }
-        }
-    }
-    cells
-}
-
-/// The clusters that may end in some group's coverage; others, measured by fewer than k, cost time only.
-fn cluster_keys(clusters: &Clusters, subscribers: &[&Subscriber], k: K) -> Vec<ClusterKey> {
-    let mut counts: BTreeMap<&ClusterKey, usize> = BTreeMap::new();
-    for key in subscribers.iter().flat_map(|s| s.rtt_us.keys()).flatten() {
-        *counts.entry(key).or_default() += 1;
-    }
-    match clusters {
-        Clusters::Listed(list) => (0..list.len()).map(ClusterKey::Entry).collect(),
-        Clusters::PerTarget => counts
-            .into_iter()
-            .filter(|(_, n)| *n >= k.subscribers())
-            .map(|(key, _)| key.clone())
-            .collect(),
-    }
-}
-
-/// Gives the clusters their PIDs. A target that nobody may see figures of gets no number, since the
-/// number alone would tell that somebody measured it.
-fn number(
-    clusters: &Clusters,
-    keys: &[ClusterKey],
-    groups: &[Group],
-) -> (Vec<PublicCluster>, BTreeMap<usize, String>) {
-    let covered: BTreeSet<usize> = groups
-        .iter()
-        .flat_map(|g| g.coverage.iter().copied())
-        .collect();
-    let mut public = Vec::new();
-    let mut names = BTreeMap::new();
-    for (index, key) in keys.iter().enumerate() {
-        let targets = match (key, clusters) {
-            (ClusterKey::Target(target), _) if covered.contains(&index) => vec![target.to_string()],
-            (ClusterKey::Entry(entry), Clusters::Listed(list)) => {
-                list.get(*entry).cloned().unwrap_or_default()
-            }
-            _ => continue,
-        };
-        let pid = cluster::pid_name(public.len());
-        names.insert(index, pid.clone());
-        public.push(PublicCluster { pid, targets });
-    }
-    (public, names)
-}
-
-/// One subscriber's round-trip times towards a cluster, or all of them.
-fn samples(subscriber: &Subscriber, cluster: Option<&ClusterKey>) -> Vec<u64> {
-    let counted = |key: &Option<ClusterKey>| cluster.is_none() || key.as_ref() == cluster;
-    subscriber
-        .rtt_us
-        .iter()
-        .filter(|(key, _)| counted(key))
-        .flat_map(|(_, rtt_us)| rtt_us.iter().copied())
-        .collect()
-}
-
-fn cell(voters: &[Vec<u64>], k: K, statistics: &[Statistic]) -> PublicCell {
-    let figure = |statistic: &Statistic| {
-        if statistic.is_extreme() && voters.len() < k.for_extremes() {
-            return None;
-        }
-        let votes: Vec<u64> = voters
-            .iter()
-            .filter_map(|own| statistic.of_subscriber().of(own))
-            .collect();
-        Some((*statistic, statistic.of(&votes)?))
-    };
-    PublicCell {
-        subscribers: k.rounded(voters.len()),
-        samples: voters.iter().map(Vec::len).sum(),
-        values: statistics.iter().filter_map(figure).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,28 +1,30 @@
-//! What one stored ping result brings into the aggregation.
+//! What one stored result brings into the aggregation.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// One stored ping result, already joined with its agent's labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PingRow {
+use crate::{Facts, Labels, Metric};
+
+/// One stored result of one metric, already joined with its agent's labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
     /// Identifies the household; equal for all results of one agent. Never published.
-    pub subscriber: String,
-    /// The agent's label `isp`, for instance `as3320`.
-    pub isp: Option<String>,
-    /// The agent's label `region`, for instance `de-by`. Without an ISP it has no effect.
-    pub region: Option<String>,
-    /// Name or address the ping went to.
-    pub target: String,
-    /// How the ping was sent.
-    pub kind: PingKind,
-    /// Round-trip times in microseconds, one for each answer. A row without any has no vote.
-    pub rtt_us: Vec<u32>,
+    pub subscriber: &'a str,
+    /// Where and how it is connected.
+    pub labels: Labels<'a>,
+    /// What was measured.
+    pub metric: Metric,
+    /// Name or address of the far end; empty where it must not be named, and the row counts towards `TOTAL` alone.
+    pub target: &'a str,
+    /// The figures, in the metric's unit, each under 2^48. A row without any counts as seen, and has no vote.
+    pub values: &'a [u64],
     /// Start of the measurement, microseconds UTC since 1970.
     pub start_us: i64,
-    /// Whether the circumstances allow the result to speak for the line (clock, load, cross-traffic).
-    pub trusted: bool,
+    /// When the repository accepted it, microseconds UTC since 1970: what tells a late result from others.
+    pub received_us: i64,
+    /// The circumstances.
+    pub facts: Facts,
 }
 
 /// How a ping was sent.
@@ -82,6 +84,14 @@ pub enum DelayMethod {
 }
 
 impl DelayMethod {
+    /// The metric of such round-trip times.
+    pub fn metric(self) -> Metric {
+        match self {
+            Self::Datagram => Metric::DelayRt,
+            Self::TcpHandshake => Metric::DelayRtTcp,
+        }
+    }
+
     /// The value of `cost-context.parameters.method`.
     pub fn name(self) -> &'static str {
         match self {

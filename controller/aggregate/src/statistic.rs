@@ -1,12 +1,14 @@
-//! Statistics over integers of microseconds, in the words of RFC 9439 §3.2.
+//! Statistics over integers, in the words of RFC 9439 §3.2.
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A statistical operator. All results are integers, rounded half up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Statistic {
     /// The smallest value.
     Min,
@@ -52,7 +54,7 @@ impl Statistic {
         self.of_sorted(&sorted)
     }
 
-    fn of_sorted(self, sorted: &[u64]) -> Option<u64> {
+    pub(crate) fn of_sorted(self, sorted: &[u64]) -> Option<u64> {
         let count = sorted.len();
         match self {
             Self::Min => sorted.first().copied(),
@@ -81,12 +83,23 @@ impl Statistic {
         }
     }
 
-    /// Whether the result is some single subscriber's own value at the edge of the group.
-    pub(crate) fn is_extreme(self) -> bool {
+    /// Whether the result is some single subscriber's own value at the edge of a group of that many.
+    pub(crate) fn is_extreme(self, count: usize) -> bool {
         match self {
             Self::Min | Self::Max => true,
-            Self::Percentile(p) => p.thousandths == 0 || p.thousandths == Percentile::WHOLE,
-            Self::Median | Self::Mean | Self::Stddev => false,
+            Self::Percentile(p) if count > 0 => {
+                matches!(p.index(count), i if i == 0 || i + 1 == count)
+            }
+            Self::Percentile(_) | Self::Median | Self::Mean | Self::Stddev => false,
+        }
+    }
+
+    /// The share of values at or below it, for a quantile.
+    pub(crate) fn quantile(self) -> Option<f64> {
+        match self {
+            Self::Median => Some(0.5),
+            Self::Percentile(p) => Some(f64::from(p.thousandths) / f64::from(Percentile::WHOLE)),
+            Self::Min | Self::Max | Self::Mean | Self::Stddev => None,
         }
     }
 }
@@ -128,6 +141,20 @@ impl fmt::Display for Statistic {
                 }
             }
         }
+    }
+}
+
+impl From<Statistic> for String {
+    fn from(statistic: Statistic) -> Self {
+        statistic.to_string()
+    }
+}
+
+impl TryFrom<String> for Statistic {
+    type Error = UnknownStatistic;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -197,6 +224,14 @@ mod tests {
             assert_eq!(statistic(name).of(&samples), Some(expected), "{name}");
             assert_eq!(statistic(name).of(&[]), None, "{name} of nothing");
         }
+    }
+
+    #[test]
+    fn a_percentile_that_falls_on_the_edge_is_an_extreme() {
+        assert!(statistic("p95").is_extreme(10), "the tenth of ten");
+        assert!(!statistic("p95").is_extreme(21));
+        assert!(statistic("p5").is_extreme(20) && !statistic("p5").is_extreme(21));
+        assert!(statistic("min").is_extreme(1_000) && !statistic("median").is_extreme(10));
     }
 
     #[test]

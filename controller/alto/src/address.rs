@@ -158,6 +158,54 @@ impl Prefix {
         self.length
     }
 
+    /// Whether every address of the other is in this one.
+    pub fn covers(self, inner: Self) -> bool {
+        self.family() == inner.family()
+            && self.length <= inner.length
+            && leading_bits(inner.address, self.length) == self.leading_bits()
+    }
+
+    /// The prefix of one bit less; `None` for everything.
+    pub(crate) fn parent(self) -> Option<Self> {
+        Some(self.with_bits(
+            self.length.checked_sub(1)?,
+            self.first_bits() & !self.last_bit(),
+        ))
+    }
+
+    /// The other half of the parent; everything is its own.
+    pub(crate) fn sibling(self) -> Self {
+        self.with_bits(self.length, self.first_bits() ^ self.last_bit())
+    }
+
+    fn with_bits(self, length: u8, bits: u128) -> Self {
+        let address = match self.family() {
+            // No bit beyond the 32nd is ever set in a prefix of this family.
+            Family::Ipv4 => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(0))),
+            Family::Ipv6 => IpAddr::V6(Ipv6Addr::from_bits(bits)),
+        };
+        Self { address, length }
+    }
+
+    /// The last bit that is told; none of everything.
+    fn last_bit(self) -> u128 {
+        let host = self.family().width() - self.length;
+        if self.length == 0 { 0 } else { 1 << host }
+    }
+
+    /// The first address as a number.
+    pub(crate) fn first_bits(self) -> u128 {
+        bits(self.address)
+    }
+
+    /// The address after the last one as a number; `None` if none of the family is left.
+    pub(crate) fn first_bits_after(self) -> Option<u128> {
+        let width = u32::from(self.family().width());
+        let host = width - u32::from(self.length);
+        let next = self.first_bits().checked_add(1_u128.checked_shl(host)?)?;
+        (next.checked_shr(width).unwrap_or(0) == 0).then_some(next)
+    }
+
     /// The leading bits as a number; two prefixes of one family and length are equal iff these are.
     pub(crate) fn leading_bits(self) -> u128 {
         leading_bits(self.address, self.length)

@@ -1,12 +1,12 @@
 //! From a request to an answer, without a network.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::endpoint_property::Refusal;
 use crate::publication::{Document, Representation, Resource};
+use crate::query::{Asking, Query, Refusal};
 use crate::{
-    Acceptance, EndpointProperties, Fault, Publication, accepts, accepts_gzip, etag_matches,
-    http_date, media, same_media_type,
+    Acceptance, Publication, accepts, accepts_gzip, etag_matches, http_date, media, same_media_type,
 };
 
 const SECOND_US: i64 = 1_000_000;
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub content_type: Option<&'a str>,
     /// Field `If-None-Match`.
     pub if_none_match: Option<&'a str>,
+    /// The client's address, if the edge knows it (RFC 7285 §11.5.1.3).
+    pub peer: Option<IpAddr>,
     /// The body. The edge stops reading after [`Limits::body_bytes`] and one more.
     pub body: &'a [u8],
 }
@@ -35,8 +37,10 @@ pub struct Request<'a> {
 pub struct Limits {
     /// Longest body.
     pub body_bytes: usize,
-    /// Most endpoints in one request.
+    /// Most endpoints, or entities, in one request.
     pub endpoints: usize,
+    /// Most pairs of endpoints in one request (RFC 7285 §15.5.1).
+    pub pairs: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +48,7 @@ impl Default for Limits {
         Self {
             body_bytes: 1 << 20,
             endpoints: 10_000,
+            pairs: 10_000,
         }
     }
 }
@@ -77,6 +82,16 @@ impl Response {
             .iter()
             .find(|(n, _)| *n == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The answer to a question that is not answered.
+    pub fn refused(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Fault(fault) => {
+                Self::empty(BAD_REQUEST).with_body(media::ERROR, fault.to_bytes().into())
+            }
+            Refusal::TooMany => Self::empty(CONTENT_TOO_LARGE),
+        }
     }
 
     fn empty(status: u16) -> Self {
@@ -114,22 +129,34 @@ const CONTENT_TOO_LARGE: u16 = 413;
 const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
 
 /// Answers a request. Only a bad body gets an ALTO error object; no registered code fits the other
-/// refusals, so those have no body.
+/// refusals, so those have no body. The answer to who may open an update stream has no body either: the edge goes on with the events.
 pub fn answer(publication: &Publication, request: &Request<'_>, serving: &Serving) -> Response {
-    let Some(resource) = publication.resource(request.path) else {
+    let Some(published) = publication.resource(request.path) else {
         return Response::empty(NOT_FOUND);
     };
-    let allowed = match resource {
+    let allowed = match published.resource {
         Resource::Document(_) => "GET, HEAD, OPTIONS",
-        Resource::EndpointProperties(_) => "POST, OPTIONS",
+        Resource::Query(_) | Resource::UpdateStream => "POST, OPTIONS",
     };
-    match (request.method, resource) {
+    let newest_us = published.newest_us;
+    match (request.method, &published.resource) {
         ("OPTIONS", _) => Response::empty(NO_CONTENT).with("allow", allowed),
         ("GET" | "HEAD", Resource::Document(document)) => {
-            fetch(document, publication.newest_us(), request, serving)
+            fetch(document, newest_us, request, serving)
         }
-        ("POST", Resource::EndpointProperties(properties)) => {
-            ask(properties, request, &serving.limits)
+        ("POST", Resource::Query(query)) => ask(&**query, newest_us, request, serving),
+        ("POST", Resource::UpdateStream) => {
+            let admitted = admit(
+                request,
+                media::UPDATE_STREAM_PARAMS,
+                media::EVENT_STREAM,
+                &serving.limits,
+            );
+            admitted.err().unwrap_or_else(|| {
+                Response::empty(OK)
+                    .with("cache-control", "no-store")
+                    .with("content-type", media::EVENT_STREAM)
+            })
         }
         _ => Response::empty(METHOD_NOT_ALLOWED).with("allow", allowed),
     }
@@ -149,10 +176,12 @@ fn fetch(
         _ => (&document.identity, None),
     };
     let unchanged = etag_matches(request.if_none_match, etag);
+    let (seconds, dates) = freshness(newest_us, serving);
     let mut response = Response::empty(if unchanged { NOT_MODIFIED } else { OK })
         .with("etag", etag)
-        .with("vary", "Accept-Encoding");
-    response.headers.extend(freshness(newest_us, serving));
+        .with("vary", "Accept-Encoding")
+        .with("cache-control", format!("max-age={seconds}"));
+    response.headers.extend(dates);
     if unchanged {
         return response;
     }
@@ -166,43 +195,62 @@ fn fetch(
     response
 }
 
-/// The only standard places for the age of the data (RFC 9439 §6.2, §6.4.1). A computation that is
-/// overdue is expected within the second; a measurement from the future was not made later than now.
-fn freshness(newest_us: Option<i64>, serving: &Serving) -> Vec<(&'static str, String)> {
+/// Seconds until the next computation, and the only standard places for the age of the data (RFC 9439 §6.2, §6.4.1). A computation
+/// that is overdue is expected within the second; a measurement from the future was not made later than now.
+fn freshness(newest_us: Option<i64>, serving: &Serving) -> (i64, Vec<(&'static str, String)>) {
     let next_us = serving
         .next_us
         .max(serving.now_us.saturating_add(SECOND_US));
     let seconds = next_us.saturating_sub(serving.now_us) / SECOND_US;
-    let mut fields = vec![
-        ("cache-control", format!("max-age={seconds}")),
-        ("expires", http_date(next_us)),
-    ];
+    let mut fields = vec![("expires", http_date(next_us))];
     fields.extend(
         newest_us.map(|newest_us| ("last-modified", http_date(newest_us.min(serving.now_us)))),
     );
-    fields
+    (seconds, fields)
 }
 
-fn ask(properties: &EndpointProperties, request: &Request<'_>, limits: &Limits) -> Response {
-    if accepts(request.accept, media::ENDPOINT_PROPERTY) == Acceptance::NotAcceptable {
-        return Response::empty(NOT_ACCEPTABLE);
+fn ask(
+    query: &dyn Query,
+    newest_us: Option<i64>,
+    request: &Request<'_>,
+    serving: &Serving,
+) -> Response {
+    let limits = &serving.limits;
+    if let Err(refused) = admit(request, query.accepts(), query.media_type(), limits) {
+        return refused;
     }
-    if !same_media_type(request.content_type, media::ENDPOINT_PROPERTY_PARAMS) {
-        return Response::empty(UNSUPPORTED_MEDIA_TYPE);
-    }
-    if request.body.len() > limits.body_bytes {
-        return Response::empty(CONTENT_TOO_LARGE);
-    }
-    match properties.answer(request.body, limits.endpoints) {
-        // Whom a client asks about is its own affair: no cache on the way keeps it.
-        Ok(body) => Response::empty(OK)
-            .with("cache-control", "no-store")
-            .with_body(media::ENDPOINT_PROPERTY, body.into()),
-        Err(Refusal::Fault(fault)) => refusal(&fault),
-        Err(Refusal::TooMany) => Response::empty(CONTENT_TOO_LARGE),
+    let asking = Asking {
+        peer: request.peer,
+        limits,
+    };
+    match query.answer(request.body, &asking) {
+        Ok(body) => {
+            // Whom a client asks about is its own affair: no cache on the way keeps it.
+            let mut response = Response::empty(OK).with("cache-control", "no-store");
+            response.headers.extend(freshness(newest_us, serving).1);
+            response.with_body(query.media_type(), body.into())
+        }
+        Err(refusal) => Response::refused(&refusal),
     }
 }
 
-fn refusal(fault: &Fault) -> Response {
-    Response::empty(BAD_REQUEST).with_body(media::ERROR, fault.to_bytes().into())
+/// Whether a POST may be looked at: the client takes the answer (406), sends the right type (415) and not too much (413).
+///
+/// # Errors
+/// The answer to one that may not.
+pub fn admit(
+    request: &Request<'_>,
+    accepted: &str,
+    answered: &str,
+    limits: &Limits,
+) -> Result<(), Response> {
+    if accepts(request.accept, answered) == Acceptance::NotAcceptable {
+        Err(Response::empty(NOT_ACCEPTABLE))
+    } else if !same_media_type(request.content_type, accepted) {
+        Err(Response::empty(UNSUPPORTED_MEDIA_TYPE))
+    } else if request.body.len() > limits.body_bytes {
+        Err(Response::empty(CONTENT_TOO_LARGE))
+    } else {
+        Ok(())
+    }
 }

@@ -1,41 +1,63 @@
 //! The endpoint property service (RFC 7285 §11.4).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
-use crate::directory::pid_property;
+use crate::property_map::{ISP_OF_PID, REGION_OF_PID};
+use crate::query::{Asking, Query, Refusal};
 use crate::request_body::Members;
-use crate::{Endpoint, Fault, NetworkMap, PidName, VersionTag};
+use crate::{Edition, Endpoint, Fault, NetworkMap, PropertyName, VersionTag, media};
 
 const PROPERTIES: &str = "properties";
 const ENDPOINTS: &str = "endpoints";
 
-/// Network maps whose property `pid` can be asked.
+/// Global properties (RFC 7285 §10.8.2), and the properties of PIDs that they are.
+const GLOBAL: [(&str, &str); 2] = [
+    ("priv:glimpse-isp", ISP_OF_PID),
+    ("priv:glimpse-region", REGION_OF_PID),
+];
+
+/// Properties of addresses: the PID in each network map, and what the default map's PID says of it.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointProperties {
-    offered: BTreeMap<String, (VersionTag, Arc<NetworkMap>)>,
+    offered: BTreeMap<String, Source>,
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The request is wrong: 400.
-    Fault(Fault),
-    /// The request is right but too much work: 413.
-    TooMany,
+/// Where the values of a property stand.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The PIDs of a network map.
+    Pid(VersionTag, Arc<NetworkMap>),
+    /// A property of the PIDs of an edition.
+    OfPid(Arc<Edition>, &'static str),
 }
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl Source {
+    fn value(&self, endpoint: Endpoint) -> Option<&str> {
+        match self {
+            Self::Pid(_, map) => Some(map.pid_of(endpoint.address())?.as_str()),
+            Self::OfPid(edition, name) => {
+                let pid = edition.map.pid_of(endpoint.address())?;
+                let value = edition.properties.get(pid)?.get(*name)?;
+                Some(value)
+            }
+        }
+    }
+
+    /// The network map that defines it; global properties do not depend on any.
+    fn map(&self) -> Option<&VersionTag> {
+        match self {
+            Self::Pid(vtag, _) => Some(vtag),
+            Self::OfPid(..) => None,
+        }
     }
 }
 
 struct Question<'a> {
-    properties: Vec<&'a str>,
+    properties: BTreeSet<&'a str>,
     /// As spelled by the client, which looks the answer up by it.
     endpoints: Vec<(&'a str, Endpoint)>,
 }
@@ -43,89 +65,152 @@ struct Question<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Answer<'a> {
-    endpoint_properties: BTreeMap<&'a str, BTreeMap<&'a str, &'a PidName>>,
+    endpoint_properties: Values<'a>,
     meta: Meta<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Meta<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     dependent_vtags: Vec<&'a VersionTag>,
 }
 
+/// What the properties that are asked for say of each endpoint, both in order.
+struct Values<'a> {
+    asked: Vec<(&'a str, &'a Source)>,
+    endpoints: &'a [(&'a str, Endpoint)],
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.endpoints.iter().map(|(key, endpoint)| {
+            let (asked, endpoint) = (&self.asked, *endpoint);
+            (key, Known { asked, endpoint })
+        }))
+    }
+}
+
+/// Those properties that have a value for an endpoint.
+struct Known<'a> {
+    asked: &'a [(&'a str, &'a Source)],
+    endpoint: Endpoint,
+}
+
+impl Serialize for Known<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let asked = self.asked.iter();
+        let known = asked.filter_map(|(name, source)| Some((*name, source.value(self.endpoint)?)));
+        serializer.collect_map(known)
+    }
+}
+
 impl EndpointProperties {
-    /// The property `pid` of the given maps.
-    pub fn new(maps: impl IntoIterator<Item = (VersionTag, Arc<NetworkMap>)>) -> Self {
-        let offered = maps
-            .into_iter()
-            .map(|(vtag, map)| (pid_property(&vtag.resource_id), (vtag, map)));
-        Self {
-            offered: offered.collect(),
+    /// The property `pid` of the network maps of the given editions, and what is said of the PIDs of the first, which is
+    /// the default one.
+    pub fn new<'a>(editions: impl IntoIterator<Item = &'a Arc<Edition>>) -> Self {
+        let mut offered = BTreeMap::new();
+        for (index, edition) in editions.into_iter().enumerate() {
+            if index == 0 {
+                let global = GLOBAL.map(|(name, of_pid)| {
+                    let source = Source::OfPid(Arc::clone(edition), of_pid);
+                    (name.to_owned(), source)
+                });
+                offered.extend(global);
+            }
+            offered.insert(
+                PropertyName::pid_of(&edition.id).to_string(),
+                Source::Pid(edition.vtag(), Arc::clone(&edition.map)),
+            );
         }
+        Self { offered }
     }
 
-    /// The body of the answer to a request's body.
-    pub(crate) fn answer(&self, body: &[u8], most_endpoints: usize) -> Result<Vec<u8>, Refusal> {
-        let members = Members::parse(body, &[PROPERTIES, ENDPOINTS])?;
-        members.require(&[PROPERTIES, ENDPOINTS])?;
-        let arrays = members.arrays()?;
-        if arrays
-            .iter()
-            .any(|(name, elements)| *name == ENDPOINTS && elements.len() > most_endpoints)
-        {
-            return Err(Refusal::TooMany);
-        }
-        let question = self.question(&arrays)?;
-        Ok(crate::publication::canonical(&self.resolve(&question)))
+    /// Names of the global properties.
+    pub fn global() -> Vec<String> {
+        GLOBAL.map(|(name, _)| name.to_owned()).to_vec()
     }
 
-    fn question<'a>(&self, arrays: &[(&'a str, &'a [Value])]) -> Result<Question<'a>, Fault> {
+    fn question<'a>(&self, asked: &'a [(&str, Vec<Cow<'a, str>>)]) -> Result<Question<'a>, Fault> {
         let mut question = Question {
-            properties: Vec::new(),
+            properties: BTreeSet::new(),
             endpoints: Vec::new(),
         };
-        for (field, elements) in arrays {
-            if elements.is_empty() {
-                return Err(Fault::value(field, &Value::Array(Vec::new())));
+        for (field, texts) in asked {
+            if texts.is_empty() {
+                return Err(Fault::text(field, "[]"));
             }
-            for element in *elements {
-                let bad = || Fault::value(field, element);
-                let text = element.as_str().ok_or_else(bad)?;
+            for text in texts {
+                let bad = || Fault::text(field, text.as_ref());
                 if *field == ENDPOINTS {
-                    question
-                        .endpoints
-                        .push((text, text.parse().map_err(|_| bad())?));
-                } else if !self.offered.contains_key(text) {
+                    let endpoint = text.parse().map_err(|_| bad())?;
+                    question.endpoints.push((text, endpoint));
+                } else if self.offered.contains_key(&**text) {
+                    question.properties.insert(text);
+                } else {
                     return Err(bad());
-                } else if !question.properties.contains(&text) {
-                    question.properties.push(text);
                 }
             }
         }
+        question.endpoints.sort_unstable_by_key(|(key, _)| *key);
+        question.endpoints.dedup_by_key(|(key, _)| *key);
         Ok(question)
     }
 
-    fn resolve<'a>(&'a self, question: &Question<'a>) -> Answer<'a> {
-        let asked: Vec<_> = question
+    fn resolve<'a>(&'a self, question: &'a Question<'_>) -> Answer<'a> {
+        let asked: Vec<(&str, &Source)> = question
             .properties
             .iter()
-            .filter_map(|name| self.offered.get_key_value(*name))
+            .filter_map(|name| Some((*name, self.offered.get(*name)?)))
             .collect();
-        let of = |endpoint: Endpoint| {
-            let known = asked.iter().filter_map(|(name, (_, map))| {
-                Some((name.as_str(), map.pid_of(endpoint.address())?))
-            });
-            known.collect()
-        };
         Answer {
-            endpoint_properties: question
-                .endpoints
-                .iter()
-                .map(|(key, endpoint)| (*key, of(*endpoint)))
-                .collect(),
             meta: Meta {
-                dependent_vtags: asked.iter().map(|(_, (vtag, _))| vtag).collect(),
+                dependent_vtags: asked
+                    .iter()
+                    .filter_map(|(_, source)| source.map())
+                    .collect(),
+            },
+            endpoint_properties: Values {
+                asked,
+                endpoints: &question.endpoints,
             },
         }
     }
 }
+
+impl Query for EndpointProperties {
+    fn accepts(&self) -> &'static str {
+        media::ENDPOINT_PROPERTY_PARAMS
+    }
+
+    fn media_type(&self) -> &'static str {
+        media::ENDPOINT_PROPERTY
+    }
+
+    fn answer(&self, body: &[u8], asking: &Asking<'_>) -> Result<Vec<u8>, Refusal> {
+        let members = Members::parse(body, &[PROPERTIES, ENDPOINTS])?;
+        members.require(&[PROPERTIES, ENDPOINTS])?;
+        let arrays = members.arrays()?;
+        let most = asking.limits.endpoints;
+        let too_many =
+            |(field, elements): &(&str, Vec<_>)| *field == ENDPOINTS && elements.len() > most;
+        if arrays.iter().any(too_many) {
+            return Err(Refusal::TooMany);
+        }
+        let asked: Vec<_> = arrays
+            .into_iter()
+            .map(|(field, elements)| {
+                // What is no string is no name either, and is refused as such.
+                let texts = elements
+                    .into_iter()
+                    .map(|element| element.text().unwrap_or(Cow::Borrowed(element.raw())));
+                (field, texts.collect::<Vec<_>>())
+            })
+            .collect();
+        let question = self.question(&asked)?;
+        Ok(crate::publication::canonical(&self.resolve(&question)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -87,12 +87,22 @@ impl Fault {
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
+        Self::text(field, text)
+    }
+
+    /// The member at `field` is, or holds, what is written as `text` and is a bad value.
+    pub fn text(field: &str, text: impl Into<String>) -> Self {
         Self {
             code: Code::InvalidFieldValue,
             field: Some(field.to_owned()),
             syntax_error: None,
-            value: Some(text),
+            value: Some(text.into()),
         }
+    }
+
+    /// The path of the member that is wrong.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
     }
 
     /// The code.

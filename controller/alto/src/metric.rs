@@ -50,13 +50,7 @@ impl CostMetric {
         if text.is_empty() || text.len() > LONGEST || !text.chars().all(legal) {
             return Err(MetricError::Syntax(text.to_owned()));
         }
-        // The operator follows the last colon; the colon of `priv:` is part of the base.
-        let (base, operator) = match text.rsplit_once(':') {
-            Some((base, operator)) if is_operator(operator) && base != "priv" => {
-                (base, Some(operator))
-            }
-            _ => (text, None),
-        };
+        let (base, operator) = split(text);
         if base.contains('.') {
             return Err(MetricError::Syntax(text.to_owned()));
         }
@@ -80,6 +74,11 @@ impl CostMetric {
         &self.0
     }
 
+    /// Whether a statistical operator is named; else it is the metric's default (RFC 9439 §3.2).
+    pub fn has_operator(&self) -> bool {
+        split(&self.0).1.is_some()
+    }
+
     /// `routingcost` (RFC 7285 §6.1.1.1), which every server must offer.
     pub fn routingcost() -> Self {
         Self("routingcost".to_owned())
@@ -88,6 +87,14 @@ impl CostMetric {
     /// `delay-rt` (RFC 9439 §4.2), microseconds; without an operator it is the median.
     pub fn delay_rt() -> Self {
         Self("delay-rt".to_owned())
+    }
+}
+
+/// Base and operator. The operator follows the last colon; the colon of `priv:` is part of the base.
+fn split(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((base, operator)) if is_operator(operator) && base != "priv" => (base, Some(operator)),
+        _ => (text, None),
     }
 }
 

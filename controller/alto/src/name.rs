@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use thiserror::Error;
@@ -19,7 +20,7 @@ pub enum NameError {
 
 const LONGEST: usize = 64;
 
-fn checked(text: &str) -> Result<String, NameError> {
+fn checked(text: &str) -> Result<Arc<str>, NameError> {
     if let Some(bad) = text
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | ':' | '@' | '_'))
@@ -27,7 +28,7 @@ fn checked(text: &str) -> Result<String, NameError> {
         return Err(NameError::Character(bad));
     }
     if (1..=LONGEST).contains(&text.len()) {
-        Ok(text.to_owned())
+        Ok(text.into())
     } else {
         Err(NameError::Length(text.len()))
     }
@@ -37,7 +38,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes a text that has the syntax of such a name.
@@ -87,7 +88,7 @@ impl PidName {
     /// `TOTAL`: as a source or destination of costs, all measurements of that side; as a group of
     /// addresses, the rest of the world.
     pub fn total() -> Self {
-        Self("TOTAL".to_owned())
+        Self("TOTAL".into())
     }
 }
 

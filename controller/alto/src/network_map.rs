@@ -1,12 +1,17 @@
 //! Network maps (RFC 7285 §11.2.1) and longest-prefix matching.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod simplify;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
+use serde::ser::SerializeMap;
 use thiserror::Error;
 
-use crate::address::leading_bits;
+use crate::lookup::Lookup;
 use crate::{Family, NameError, PidName, Prefix, PrefixError, Tag};
 
 /// Why PIDs and prefixes make no network map.
@@ -37,32 +42,69 @@ pub enum NetworkMapError {
 }
 
 /// Groups of addresses: complete for every address type present, without overlaps.
+///
+/// Prefixes that say nothing are left out: one inside the next shorter prefix if that is of the same PID, and two halves of
+/// one PID in favour of the whole, unless that is another PID's (RFC 7971 §3.7).
 #[derive(Clone, Debug)]
 pub struct NetworkMap {
-    pids: BTreeMap<PidName, BTreeMap<&'static str, BTreeSet<Prefix>>>,
-    index: Index,
+    /// In order.
+    pids: Box<[PidName]>,
+    /// In order, with indices of PIDs.
+    prefixes: Box<[(Prefix, u32)]>,
+    /// For each prefix the index of the longest one around it, or its own.
+    outer: Box<[u32]>,
+    /// Indices of prefixes, grouped by PID.
+    grouped: Box<[u32]>,
+    /// For each PID where its group begins, and the number of prefixes.
+    groups: Box<[u32]>,
+    lookup: Lookup,
+    tag: Tag,
 }
 
 impl NetworkMap {
     /// A map of the given groups. PIDs may be without prefixes, prefixes may be nested.
+    ///
+    /// # Errors
+    /// [`NetworkMapError::Overlap`], [`NetworkMapError::Incomplete`].
     pub fn new(
         groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
     ) -> Result<Self, NetworkMapError> {
-        let map = Self::without_overlap(groups)?;
+        let mut by_name: BTreeMap<PidName, Vec<Prefix>> = BTreeMap::new();
+        for (pid, prefixes) in groups {
+            by_name.entry(pid).or_default().extend(prefixes);
+        }
+        let mut prefixes = Vec::with_capacity(by_name.values().map(Vec::len).sum());
+        let mut pids = Vec::with_capacity(by_name.len());
+        for (number, (pid, group)) in (0..).zip(by_name) {
+            pids.push(pid);
+            prefixes.extend(group.into_iter().map(|prefix| (prefix, number)));
+        }
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let twice = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        if let Some([(prefix, first), (_, second)]) = twice {
+            return Err(NetworkMapError::Overlap {
+                prefix: *prefix,
+                first: pids[*first as usize].clone(),
+                second: pids[*second as usize].clone(),
+            });
+        }
+        let prefixes = simplify::simplify(prefixes);
         for family in [Family::Ipv4, Family::Ipv6] {
-            let present = map
-                .pids
-                .values()
-                .any(|group| group.contains_key(family.name()));
-            if present && map.owner(Prefix::everything(family)).is_none() {
+            let present = prefixes.iter().any(|(p, _)| p.family() == family);
+            let all = Prefix::everything(family);
+            if present && prefixes.binary_search_by_key(&all, |(p, _)| *p).is_err() {
                 return Err(NetworkMapError::Incomplete(family));
             }
         }
-        Ok(map)
+        Ok(Self::indexed(pids, prefixes))
     }
 
     /// A map of the given groups in which `rest` gets all addresses, of either type, that no other
     /// PID has.
+    ///
+    /// # Errors
+    /// [`NetworkMapError::Overlap`].
     pub fn with_rest(
         groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
         rest: &PidName,
@@ -78,6 +120,9 @@ impl NetworkMap {
     }
 
     /// A map as it stands in a document: PID to address type to prefixes.
+    ///
+    /// # Errors
+    /// [`NetworkMapError`].
     pub fn parse(
         document: &BTreeMap<String, BTreeMap<String, Vec<String>>>,
     ) -> Result<Self, NetworkMapError> {
@@ -102,199 +147,178 @@ impl NetworkMap {
         Self::new(groups)
     }
 
-    fn without_overlap(
-        groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
-    ) -> Result<Self, NetworkMapError> {
+    fn indexed(pids: Vec<PidName>, prefixes: Vec<(Prefix, u32)>) -> Self {
+        let mut grouped: Vec<u32> = (0..).take(prefixes.len()).collect();
+        let owner = |index: &u32| prefixes[*index as usize].1;
+        grouped.sort_by_key(owner);
+        let groups = (0..)
+            .take(pids.len() + 1)
+            .map(|pid| short(grouped.partition_point(|index| owner(index) < pid)))
+            .collect();
         let mut map = Self {
-            pids: BTreeMap::new(),
-            index: Index::default(),
+            lookup: Lookup::new(&prefixes),
+            outer: outer(&prefixes),
+            groups,
+            grouped: grouped.into(),
+            pids: pids.into(),
+            prefixes: prefixes.into(),
+            tag: Tag::of(&[]),
         };
-        for (pid, prefixes) in groups {
-            for prefix in &prefixes {
-                if let Some(owner) = map.index.put(*prefix, &pid)
-                    && owner != pid
-                {
-                    return Err(NetworkMapError::Overlap {
-                        prefix: *prefix,
-                        first: owner,
-                        second: pid,
-                    });
-                }
-            }
-            let group = map.pids.entry(pid).or_default();
-            for prefix in prefixes {
-                group
-                    .entry(prefix.family().name())
-                    .or_default()
-                    .insert(prefix);
-            }
-        }
-        Ok(map)
+        map.tag = Tag::of(&crate::publication::canonical(&map));
+        map
     }
 
     /// Whether the PID is a name of this map.
     pub fn contains(&self, pid: &PidName) -> bool {
-        self.pids.contains_key(pid)
+        self.pids.binary_search(pid).is_ok()
+    }
+
+    /// The PID of that name.
+    pub(crate) fn pid(&self, name: &str) -> Option<&PidName> {
+        let at = self.pids.binary_search_by(|pid| pid.as_str().cmp(name));
+        Some(&self.pids[at.ok()?])
     }
 
     /// All PIDs in the order of their names.
     pub fn pids(&self) -> impl Iterator<Item = &PidName> {
-        self.pids.keys()
+        self.pids.iter()
+    }
+
+    /// The prefixes of a PID; `None` if it is no name of this map.
+    pub fn group(&self, pid: &PidName) -> Option<Group<'_>> {
+        Some(self.group_at(self.pids.binary_search(pid).ok()?))
+    }
+
+    /// All PIDs with their prefixes, in the order of their names.
+    pub fn groups(&self) -> impl Iterator<Item = (&PidName, Group<'_>)> {
+        self.pids
+            .iter()
+            .enumerate()
+            .map(|(index, pid)| (pid, self.group_at(index)))
+    }
+
+    fn group_at(&self, pid: usize) -> Group<'_> {
+        let (from, to) = (self.groups[pid] as usize, self.groups[pid + 1] as usize);
+        Group {
+            map: self,
+            indices: &self.grouped[from..to],
+        }
     }
 
     /// The PID of an address: that of the longest prefix that holds it (RFC 7285 §11.2.2). `None` only
     /// if the map says nothing of the address's type.
     pub fn pid_of(&self, address: IpAddr) -> Option<&PidName> {
-        self.index.longest(address)
+        Some(&self.pids[self.lookup.find(address)? as usize])
     }
 
-    fn owner(&self, prefix: Prefix) -> Option<&PidName> {
-        self.index.exact(prefix)
+    /// The PID of the longest prefix that holds all of the given one.
+    pub fn pid_around(&self, prefix: Prefix) -> Option<&PidName> {
+        let after = self.prefixes.partition_point(|(p, _)| *p <= prefix);
+        // What is around it is also around the one before it, if that is not it already.
+        let mut index = after.checked_sub(1)?;
+        loop {
+            let (candidate, pid) = self.prefixes[index];
+            if candidate.covers(prefix) {
+                return Some(&self.pids[pid as usize]);
+            }
+            let outer = self.outer[index] as usize;
+            if outer == index {
+                return None;
+            }
+            index = outer;
+        }
+    }
+
+    /// The prefixes inside the given one, itself among them, in their order, with their PIDs.
+    pub fn inside(&self, prefix: Prefix) -> impl Iterator<Item = (Prefix, &PidName)> {
+        let from = self.prefixes.partition_point(|(p, _)| *p < prefix);
+        self.prefixes[from..]
+            .iter()
+            .take_while(move |(inner, _)| prefix.covers(*inner))
+            .map(|(inner, pid)| (*inner, &self.pids[*pid as usize]))
+    }
+
+    /// Number of prefixes.
+    pub fn prefix_count(&self) -> usize {
+        self.prefixes.len()
     }
 
     /// The tag of the content.
     pub fn tag(&self) -> Tag {
-        Tag::of(&crate::publication::canonical(self))
+        self.tag.clone()
     }
+}
+
+/// For each prefix the index of the longest one around it, or its own.
+fn outer(prefixes: &[(Prefix, u32)]) -> Box<[u32]> {
+    let mut around: Vec<usize> = Vec::new();
+    let mut outer = Vec::with_capacity(prefixes.len());
+    for (index, (prefix, _)) in prefixes.iter().enumerate() {
+        while around.pop_if(|i| !prefixes[*i].0.covers(*prefix)).is_some() {}
+        outer.push(short(around.last().copied().unwrap_or(index)));
+        around.push(index);
+    }
+    outer.into()
+}
+
+/// An index of prefixes or PIDs.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "2³² prefixes do not fit into memory"
+)]
+fn short(index: usize) -> u32 {
+    index as u32
 }
 
 impl Serialize for NetworkMap {
     /// The data member `network-map`.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.pids.serialize(serializer)
+        serializer.collect_map(self.groups())
     }
 }
 
-/// One table for each length of prefix, the longest first, per family: a look-up is at most as many
-/// hash look-ups as there are lengths in use.
-#[derive(Clone, Debug, Default)]
-struct Index {
-    families: [Lengths; 2],
+/// The prefixes of one PID. Serialised, it is the object of address types.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    map: &'a NetworkMap,
+    indices: &'a [u32],
 }
 
-/// Tables by prefix length; `Reverse` puts the longest first.
-type Lengths = BTreeMap<std::cmp::Reverse<u8>, HashMap<u128, PidName>>;
-
-impl Index {
-    fn lengths(&self, family: Family) -> &Lengths {
-        match family {
-            Family::Ipv4 => &self.families[0],
-            Family::Ipv6 => &self.families[1],
-        }
-    }
-
-    /// Enters a prefix unless somebody has it; says who had it.
-    fn put(&mut self, prefix: Prefix, pid: &PidName) -> Option<PidName> {
-        let lengths = match prefix.family() {
-            Family::Ipv4 => &mut self.families[0],
-            Family::Ipv6 => &mut self.families[1],
+impl<'a> Group<'a> {
+    /// The prefixes of one address type, in order.
+    pub fn of(&self, family: Family) -> impl Iterator<Item = Prefix> + Clone + use<'a> {
+        let prefixes = &self.map.prefixes;
+        let prefix = move |index: &u32| prefixes[*index as usize].0;
+        let split = self
+            .indices
+            .partition_point(|index| prefix(index).family() == Family::Ipv4);
+        let (ipv4, ipv6) = self.indices.split_at(split);
+        let indices = match family {
+            Family::Ipv4 => ipv4,
+            Family::Ipv6 => ipv6,
         };
-        let table = lengths
-            .entry(std::cmp::Reverse(prefix.length()))
-            .or_default();
-        if let Some(owner) = table.get(&prefix.leading_bits()) {
-            return Some(owner.clone());
-        }
-        table.insert(prefix.leading_bits(), pid.clone());
-        None
-    }
-
-    fn exact(&self, prefix: Prefix) -> Option<&PidName> {
-        self.lengths(prefix.family())
-            .get(&std::cmp::Reverse(prefix.length()))?
-            .get(&prefix.leading_bits())
-    }
-
-    fn longest(&self, address: IpAddr) -> Option<&PidName> {
-        self.lengths(Family::of(address))
-            .iter()
-            .find_map(|(length, table)| table.get(&leading_bits(address, length.0)))
+        indices.iter().map(prefix)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::net::Ipv4Addr;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn pid(name: &str) -> PidName {
-        PidName::new(name).unwrap()
-    }
-
-    fn prefixes(texts: &[&str]) -> Vec<Prefix> {
-        texts.iter().map(|t| t.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn a_prefix_twice_in_one_pid_is_there_once() {
-        let map = NetworkMap::new([(
-            pid("a"),
-            prefixes(&["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/8"]),
-        )])
-        .unwrap();
-        assert_eq!(
-            serde_json::to_string(&map).unwrap(),
-            r#"{"a":{"ipv4":["0.0.0.0/0","10.0.0.0/8"]}}"#
-        );
-    }
-
-    #[test]
-    fn the_order_of_provisioning_does_not_matter() {
-        let groups = [
-            (pid("a"), prefixes(&["10.0.0.0/8", "0.0.0.0/0"])),
-            (pid("b"), prefixes(&["9.0.0.0/8"])),
-        ];
-        let mut turned = groups.clone();
-        turned.reverse();
-        assert_eq!(
-            NetworkMap::new(groups).unwrap().tag(),
-            NetworkMap::new(turned).unwrap().tag()
-        );
-    }
-
-    #[test]
-    fn a_map_of_one_type_knows_nothing_of_the_other() {
-        let map = NetworkMap::new([(pid("a"), prefixes(&["0.0.0.0/0"]))]).unwrap();
-        assert_eq!(map.pid_of("2001:db8::1".parse().unwrap()), None);
-        assert_eq!(map.pid_of("0.0.0.0".parse().unwrap()), Some(&pid("a")));
-    }
-
-    #[test]
-    fn the_types_do_not_share_a_tree() {
-        let map = NetworkMap::with_rest([(pid("a"), prefixes(&["10.0.0.0/8"]))], &PidName::total())
-            .unwrap();
-        assert_eq!(
-            map.pid_of("a00::1".parse().unwrap()),
-            Some(&PidName::total())
-        );
-        assert_eq!(
-            map.pid_of("::10.0.0.1".parse().unwrap()),
-            Some(&PidName::total())
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn the_longest_prefix_wins(
-            entries in prop::collection::btree_map((0_u32..64, 0_u8..=6), 0_u8..5, 0..40), probe in 0_u32..64,
-        ) {
-            // Addresses in 0.0.0.0/26 are enough to hit every nesting.
-            let groups = entries.iter().map(|((address, cut), owner)| {
-                let base = address >> cut << cut;
-                (pid(&format!("p{owner}-{base}-{cut}")), vec![Prefix::new(Ipv4Addr::from(base).into(), 32 - cut).unwrap()])
-            });
-            let unique: BTreeMap<_, _> = groups.map(|(p, prefix)| (prefix[0], p)).collect();
-            let map = NetworkMap::with_rest(unique.iter().map(|(prefix, p)| (p.clone(), vec![*prefix])), &PidName::total()).unwrap();
-            let brute = unique
-                .iter()
-                .filter(|(prefix, _)| prefix.leading_bits() == leading_bits(Ipv4Addr::from(probe).into(), prefix.length()))
-                .max_by_key(|(prefix, _)| prefix.length())
-                .map_or_else(PidName::total, |(_, p)| p.clone());
-            prop_assert_eq!(map.pid_of(Ipv4Addr::from(probe).into()), Some(&brute));
+impl Serialize for Group<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut group = serializer.serialize_map(None)?;
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let prefixes = self.of(family);
+            if prefixes.clone().next().is_some() {
+                group.serialize_entry(family.name(), &Prefixes(prefixes))?;
+            }
         }
+        group.end()
+    }
+}
+
+/// Prefixes as an array.
+struct Prefixes<I>(I);
+
+impl<I: Iterator<Item = Prefix> + Clone> Serialize for Prefixes<I> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
     }
 }

@@ -1,17 +1,21 @@
 //! Everything that is published at one moment, as finished bytes.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod body;
+mod compose;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
 use thiserror::Error;
 
-use crate::directory::{DirectoryBuilder, Entry, Service};
+use crate::query::{Asking, Query, Refusal};
 use crate::{
-    CostContext, CostMap, CostMetric, CostMode, CostType, DirectoryError, EndpointProperties,
-    NameError, NetworkMap, Parameter, PidName, Preference, ResourceId, Tag, VersionTag, media,
-    rfc3339,
+    CalendarKind, DirectoryError, Edition, Fault, NameError, PidName, ResourceId, Tag, media,
 };
+
+pub(crate) use body::{append, canonical};
 
 /// The rule that protects households in the published figures; the directory declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,16 @@ pub enum Anonymity {
     K(u64),
     /// The rule is lifted (`meta.glimpse-lab`).
     Lab,
+}
+
+impl Anonymity {
+    /// The one that protects less.
+    fn weaker(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::K(one), Self::K(two)) => Self::K(one.min(two)),
+            _ => Self::Lab,
+        }
+    }
 }
 
 /// How the figures came about.
@@ -33,7 +47,7 @@ pub struct Provenance {
     pub aggregation: String,
     /// How the delay was measured, for instance `udp-icmp-echo`.
     pub method: String,
-    /// Round-trip times behind the figures.
+    /// Measured figures behind everything in the window, as it may be published.
     pub samples: u64,
     /// Subscribers behind the figures, as it may be published.
     pub subscribers: u64,
@@ -43,27 +57,71 @@ pub struct Provenance {
     pub anonymity: Anonymity,
 }
 
+impl Provenance {
+    /// First moment of the window, and the first after it, microseconds UTC since 1970.
+    fn window(&self) -> (i64, i64) {
+        (self.window_start_us, self.window_end_us)
+    }
+}
+
+/// Where an edition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// In the root directory; the first of these is the default network map.
+    Current,
+    /// In the directory `recent/`: shorter windows that follow each other.
+    Recent,
+    /// In the directory `archive/`: windows that are over for good. Update streams do not tell of them.
+    Archive,
+}
+
+impl Shelf {
+    /// Id of its directory; the root has none.
+    fn directory_id(self) -> Option<&'static str> {
+        match self {
+            Self::Current => None,
+            Self::Recent => Some("recent"),
+            Self::Archive => Some("archive"),
+        }
+    }
+}
+
+/// An edition and where it stands.
+#[derive(Clone, Debug)]
+pub struct Shelved {
+    /// The edition.
+    pub edition: Edition,
+    /// Where it stands.
+    pub shelf: Shelf,
+}
+
 /// What is to be published.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// Id of the network map, for instance `nm`. The ids of the cost maps begin with it.
-    pub network_map_id: ResourceId,
-    /// The groups of addresses.
-    pub network_map: NetworkMap,
-    /// Median round-trip times in microseconds; the source is where the pings were sent from
-    /// (RFC 9439 §4.2: source → destination → source).
-    pub delay_rt: CostMap,
-    /// How they came about.
-    pub provenance: Provenance,
+    /// All editions. The order matters only in that the first current one is the default network map.
+    pub editions: Vec<Shelved>,
+    /// Leaves out what is asked by POST: for servers of mere files.
+    pub fetched_only: bool,
 }
 
 /// Why content cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PublicationError {
-    /// A cost map names a PID that the network map does not have.
-    #[error("cost of {0}, which is no PID of the network map")]
+    /// There is no default network map.
+    #[error("no edition is current")]
+    NoCurrent,
+    /// Something is said of a PID that the network map does not have.
+    #[error("figures or properties of {0}, which is no PID of the network map")]
     UnknownPid(PidName),
-    /// The id of the network map is too long to begin other ids with.
+    /// A calendar has cells with more or fewer values than intervals.
+    #[error("{column}: a cell of the calendar {kind:?} has not one value for each interval")]
+    Calendar {
+        /// Name of the column.
+        column: String,
+        /// Which calendar.
+        kind: CalendarKind,
+    },
+    /// An id that is made of an edition's and a column's name is none.
     #[error("resource id: {0}")]
     Name(#[from] NameError),
     /// The directory does not hold together.
@@ -83,8 +141,14 @@ pub struct Representation {
 /// A document that is fetched by GET.
 #[derive(Clone, Debug)]
 pub struct Document {
+    /// Id of the resource; `None` for the root directory.
+    pub id: Option<ResourceId>,
     /// Bare media type.
     pub media_type: &'static str,
+    /// Version of its data member; of the whole, if it is a directory.
+    pub tag: Tag,
+    /// Whether its changes are told as merge patches: ranks are not, since one cost may move them all.
+    pub patchable: bool,
     /// As it is.
     pub identity: Representation,
     /// Compressed, if [`Publication::compressed`] made it.
@@ -92,19 +156,7 @@ pub struct Document {
 }
 
 impl Document {
-    fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
-        let etag = format!("\"{}\"", Tag::of(&bytes).as_str());
-        Self {
-            media_type,
-            identity: Representation {
-                bytes: bytes.into(),
-                etag,
-            },
-            gzip: None,
-        }
-    }
-
-    fn compress(&mut self, gzip: impl Fn(&[u8]) -> Vec<u8>) {
+    fn compress(&mut self, gzip: &impl Fn(&[u8]) -> Vec<u8>) {
         let etag = format!("{}-gzip\"", self.identity.etag.trim_end_matches('"'));
         self.gzip = Some(Representation {
             bytes: gzip(&self.identity.bytes).into(),
@@ -117,289 +169,226 @@ impl Document {
 #[derive(Clone, Debug)]
 pub(crate) enum Resource {
     Document(Document),
-    EndpointProperties(EndpointProperties),
+    Query(Arc<dyn Query>),
+    /// The edge writes the stream.
+    UpdateStream,
+}
+
+/// A resource with what is known of it before it is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    id: Option<ResourceId>,
+    dependencies: Vec<ResourceId>,
+    shelf: Shelf,
+    /// Newest measurement in the data, microseconds UTC since 1970.
+    pub(crate) newest_us: Option<i64>,
+    pub(crate) resource: Resource,
+}
+
+/// What a resource is, for those who walk through all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct ResourceKind<'a> {
+    /// Its id.
+    pub id: &'a ResourceId,
+    /// Its path below the root.
+    pub path: &'a str,
+    /// Media type of what is answered.
+    pub media_type: &'static str,
+    /// Media type of what is posted; a resource without is fetched.
+    pub accepts: Option<&'static str>,
+    /// Resources whose versions stand in its `dependent-vtags`.
+    pub dependencies: &'a [ResourceId],
+    /// Where it stands.
+    pub shelf: Shelf,
+}
+
+impl ResourceKind<'_> {
+    /// Whether the update stream tells of its changes.
+    pub fn is_streamed(&self) -> bool {
+        self.shelf != Shelf::Archive
+            && self.media_type != media::DIRECTORY
+            && self.media_type != media::EVENT_STREAM
+    }
+}
+
+/// What a resource says at the moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Rendered {
+    /// Bare media type.
+    pub(crate) media_type: &'static str,
+    /// The whole body.
+    pub(crate) body: Arc<[u8]>,
+    /// Version of its data member.
+    pub(crate) tag: Tag,
+    /// Whether its changes may come as merge patches.
+    pub(crate) patchable: bool,
 }
 
 /// Everything that is published at one moment. Cheap to answer from: all documents are finished.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    resources: BTreeMap<String, Resource>,
-    newest_us: Option<i64>,
+    resources: BTreeMap<String, Published>,
+    paths: BTreeMap<ResourceId, String>,
+    editions: Vec<Arc<Edition>>,
 }
 
 /// The path of the directory, relative to where the service is mounted.
 const ROOT: &str = "/";
-const ENDPOINT_PROPERTY_ID: &str = "endpoint-property";
-const ENDPOINT_PROPERTY_URI: &str = "endpointprop";
 
 impl Publication {
-    /// Checks the content, derives `routingcost` and the ordinal maps, and serialises everything.
+    /// Checks the content, ranks costs, and serialises everything that is fetched.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
     pub fn new(content: Content) -> Result<Self, PublicationError> {
-        let Content {
-            network_map_id,
-            network_map,
-            delay_rt,
-            provenance,
-        } = content;
-        if let Some(unknown) = delay_rt
-            .cells()
-            .flat_map(|(s, d, _)| [s, d])
-            .find(|pid| !network_map.contains(pid))
-        {
-            return Err(PublicationError::UnknownPid(unknown.clone()));
-        }
-        let map_vtag = VersionTag {
-            resource_id: network_map_id.clone(),
-            tag: network_map.tag(),
-        };
-        let mut directory = DirectoryBuilder::new(network_map_id.clone(), provenance.anonymity);
-        let mut resources = BTreeMap::new();
+        Self::after(content, None)
+    }
 
-        let uri = format!("networkmap/{network_map_id}");
-        resources.insert(
-            path(&uri),
-            Resource::Document(network_map_document(&network_map, &map_vtag)),
-        );
-        directory = directory.entry(Entry {
-            id: network_map_id.clone(),
-            uri,
-            service: Service::NetworkMap,
-        });
-
-        for CostMapPlan {
-            name,
-            cost_type,
-            map,
-        } in cost_maps(&delay_rt, &provenance)
-        {
-            let id = ResourceId::new(&format!("{network_map_id}-{name}"))?;
-            let uri = format!("costmap/{network_map_id}/{name}");
-            let vtag = VersionTag {
-                resource_id: id.clone(),
-                tag: map.tag(),
-            };
-            let document = cost_map_document(&map, &cost_type, &map_vtag, &vtag, &provenance);
-            resources.insert(path(&uri), Resource::Document(document));
-            let service = Service::CostMap {
-                network_map: network_map_id.clone(),
-                cost_type_names: vec![name.to_owned()],
-            };
-            directory = directory
-                .cost_type(name, cost_type)
-                .entry(Entry { id, uri, service });
-        }
-
-        let properties = EndpointProperties::new([(map_vtag, Arc::new(network_map))]);
-        resources.insert(
-            path(ENDPOINT_PROPERTY_URI),
-            Resource::EndpointProperties(properties),
-        );
-        let directory = directory
-            .entry(Entry {
-                id: ResourceId::new(ENDPOINT_PROPERTY_ID)?,
-                uri: ENDPOINT_PROPERTY_URI.to_owned(),
-                service: Service::EndpointProperty {
-                    pid_of: vec![network_map_id],
-                },
-            })
-            .build()?;
-        let document = Document::new(media::DIRECTORY, directory.to_bytes());
-        resources.insert(ROOT.to_owned(), Resource::Document(document));
+    /// The same, but takes from the publication before what would come out equal, compressed form and all.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub fn after(content: Content, before: Option<&Self>) -> Result<Self, PublicationError> {
+        let (resources, editions) = compose::compose(content, before)?;
+        let paths = resources
+            .iter()
+            .filter_map(|(path, published)| Some((published.id.clone()?, path.clone())))
+            .collect();
         Ok(Self {
             resources,
-            newest_us: provenance.newest_us,
+            paths,
+            editions,
         })
     }
 
-    /// The same with every document compressed once by the given gzip.
+    /// The same with every document compressed once by the given gzip, which runs on all processors.
     #[must_use]
-    pub fn compressed(mut self, gzip: impl Fn(&[u8]) -> Vec<u8>) -> Self {
-        for resource in self.resources.values_mut() {
-            if let Resource::Document(document) = resource {
-                document.compress(&gzip);
-            }
+    pub fn compressed(mut self, gzip: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Self {
+        let documents = self.resources.values_mut().filter_map(|published| {
+            let Resource::Document(document) = &mut published.resource else {
+                return None;
+            };
+            document.gzip.is_none().then_some(document)
+        });
+        let mut documents: Vec<&mut Document> = documents.collect();
+        // Dealt out by length, so that all processors have as much to do.
+        documents.sort_by_key(|document| document.identity.bytes.len());
+        let count = available_parallelism().map_or(1, NonZero::get);
+        let mut hands: Vec<Vec<&mut Document>> = (0..count).map(|_| Vec::new()).collect();
+        for (nth, document) in documents.into_iter().enumerate() {
+            hands[nth % count].push(document);
         }
+        let gzip = &gzip;
+        std::thread::scope(|scope| {
+            for hand in hands.into_iter().filter(|hand| !hand.is_empty()) {
+                scope.spawn(move || hand.into_iter().for_each(|d| d.compress(gzip)));
+            }
+        });
         self
+    }
+
+    /// The edition of that network map, as it was published.
+    fn edition(&self, id: &ResourceId) -> Option<&Arc<Edition>> {
+        self.editions.iter().find(|edition| edition.id == *id)
     }
 
     /// All documents that are fetched by GET, with their paths (`/` is the directory).
     pub fn documents(&self) -> impl Iterator<Item = (&str, &Document)> {
         self.resources
             .iter()
-            .filter_map(|(path, resource)| match resource {
+            .filter_map(|(path, published)| match &published.resource {
                 Resource::Document(document) => Some((path.as_str(), document)),
-                Resource::EndpointProperties(_) => None,
+                Resource::Query(_) | Resource::UpdateStream => None,
             })
+    }
+
+    /// The document with the id; `None` if there is none, or it is asked by POST.
+    pub fn document(&self, id: &ResourceId) -> Option<&Document> {
+        match &self.by_id(id)?.1.resource {
+            Resource::Document(document) => Some(document),
+            Resource::Query(_) | Resource::UpdateStream => None,
+        }
+    }
+
+    /// All resources but the root directory.
+    pub fn resource_kinds(&self) -> impl Iterator<Item = ResourceKind<'_>> {
+        self.resources
+            .iter()
+            .filter_map(|(path, published)| kind(path, published))
+    }
+
+    /// The resource with the id.
+    pub fn resource_kind(&self, id: &ResourceId) -> Option<ResourceKind<'_>> {
+        let (path, published) = self.by_id(id)?;
+        kind(path, published)
+    }
+
+    /// Whether update streams are opened at the path.
+    pub fn is_update_stream(&self, path: &str) -> bool {
+        self.resource(path)
+            .is_some_and(|published| matches!(published.resource, Resource::UpdateStream))
     }
 
     /// Newest measurement in the data, microseconds UTC since 1970.
     pub fn newest_us(&self) -> Option<i64> {
-        self.newest_us
+        self.resource(ROOT)?.newest_us
     }
 
-    pub(crate) fn resource(&self, path: &str) -> Option<&Resource> {
+    pub(crate) fn resource(&self, path: &str) -> Option<&Published> {
         self.resources.get(path)
     }
+
+    /// What a resource says: a document itself, a question's answer to `input`.
+    ///
+    /// # Errors
+    /// That of the resource; missing `input` where it needs one; an id that says nothing, update streams and those of no resource.
+    pub(crate) fn render(
+        &self,
+        id: &ResourceId,
+        input: Option<&[u8]>,
+        asking: &Asking<'_>,
+    ) -> Result<Rendered, Refusal> {
+        let unknown = || Fault::value("resource-id", &id.as_str().into());
+        let (_, published) = self.by_id(id).ok_or_else(unknown)?;
+        match &published.resource {
+            Resource::Document(document) => Ok(Rendered {
+                media_type: document.media_type,
+                body: Arc::clone(&document.identity.bytes),
+                tag: document.tag.clone(),
+                patchable: document.patchable,
+            }),
+            Resource::Query(query) => {
+                let input = input.ok_or_else(|| Fault::missing("input"))?;
+                let body = query.answer(input, asking)?;
+                Ok(Rendered {
+                    media_type: query.media_type(),
+                    tag: body::data_tag(&body),
+                    patchable: !body::has_ranks(&body),
+                    body: body.into(),
+                })
+            }
+            Resource::UpdateStream => Err(unknown().into()),
+        }
+    }
+
+    fn by_id(&self, id: &ResourceId) -> Option<(&str, &Published)> {
+        let path = self.paths.get(id)?;
+        Some((path, self.resources.get(path)?))
+    }
 }
 
-fn path(uri: &str) -> String {
-    format!("{ROOT}{uri}")
-}
-
-/// A cost map before it is a document.
-struct CostMapPlan {
-    /// Name of the cost type, and end of id and URI.
-    name: &'static str,
-    cost_type: CostType,
-    map: CostMap,
-}
-
-fn cost_maps(delay_rt: &CostMap, provenance: &Provenance) -> [CostMapPlan; 4] {
-    let plan = |name, metric: CostMetric, mode, map: &CostMap, description| CostMapPlan {
-        name,
-        cost_type: CostType::new(metric, mode)
-            .with_context(context(provenance))
-            .with_description(description),
-        map: match mode {
-            CostMode::Numerical => map.clone(),
-            CostMode::Ordinal => map.ordinal(Preference::Lower),
-        },
+fn kind<'a>(path: &'a str, published: &'a Published) -> Option<ResourceKind<'a>> {
+    let (media_type, accepts) = match &published.resource {
+        Resource::Document(document) => (document.media_type, None),
+        Resource::Query(query) => (query.media_type(), Some(query.accepts())),
+        Resource::UpdateStream => (media::EVENT_STREAM, Some(media::UPDATE_STREAM_PARAMS)),
     };
-    let (delay, routing) = (CostMetric::delay_rt(), CostMetric::routingcost());
-    let routing_map = delay_rt.routingcost();
-    [
-        plan(
-            "delay-rt",
-            delay.clone(),
-            CostMode::Numerical,
-            delay_rt,
-            "median round-trip time in microseconds",
-        ),
-        plan(
-            "delay-rt-ordinal",
-            delay,
-            CostMode::Ordinal,
-            delay_rt,
-            "ranks of the median round-trip times",
-        ),
-        plan(
-            "routingcost",
-            routing.clone(),
-            CostMode::Numerical,
-            &routing_map,
-            "grows with the median round-trip time",
-        ),
-        plan(
-            "routingcost-ordinal",
-            routing,
-            CostMode::Ordinal,
-            &routing_map,
-            "ranks of the routing costs",
-        ),
-    ]
-}
-
-/// What stays the same from run to run; clients compare cost types as a whole, so the dates of the
-/// window stand in `meta.glimpse-stats` of the maps.
-fn context(provenance: &Provenance) -> CostContext {
-    let length_us = provenance
-        .window_end_us
-        .abs_diff(provenance.window_start_us);
-    let window = BTreeMap::from([(
-        "seconds".to_owned(),
-        Parameter::Number(length_us.div_ceil(1_000_000)),
-    )]);
-    CostContext::new([
-        (
-            "aggregation",
-            Parameter::Text(provenance.aggregation.clone()),
-        ),
-        ("method", Parameter::Text(provenance.method.clone())),
-        ("window", Parameter::Object(window)),
-    ])
-}
-
-fn network_map_document(map: &NetworkMap, vtag: &VersionTag) -> Document {
-    #[derive(Serialize)]
-    #[serde(rename_all = "kebab-case")]
-    struct Body<'a> {
-        meta: Meta<'a>,
-        network_map: &'a NetworkMap,
-    }
-    #[derive(Serialize)]
-    struct Meta<'a> {
-        vtag: &'a VersionTag,
-    }
-    Document::new(
-        media::NETWORK_MAP,
-        canonical(&Body {
-            meta: Meta { vtag },
-            network_map: map,
-        }),
-    )
-}
-
-fn cost_map_document(
-    map: &CostMap,
-    cost_type: &CostType,
-    network_map: &VersionTag,
-    vtag: &VersionTag,
-    provenance: &Provenance,
-) -> Document {
-    #[derive(Serialize)]
-    #[serde(rename_all = "kebab-case")]
-    struct Body<'a> {
-        cost_map: &'a CostMap,
-        meta: Meta<'a>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "kebab-case")]
-    struct Meta<'a> {
-        cost_type: &'a CostType,
-        dependent_vtags: [&'a VersionTag; 1],
-        glimpse_stats: Stats,
-        vtag: &'a VersionTag,
-    }
-    #[derive(Serialize)]
-    struct Stats {
-        samples: u64,
-        subscribers: u64,
-        window: Window,
-    }
-    #[derive(Serialize)]
-    struct Window {
-        end: String,
-        start: String,
-    }
-    let window = Window {
-        end: rfc3339(provenance.window_end_us),
-        start: rfc3339(provenance.window_start_us),
-    };
-    let glimpse_stats = Stats {
-        samples: provenance.samples,
-        subscribers: provenance.subscribers,
-        window,
-    };
-    let meta = Meta {
-        cost_type,
-        dependent_vtags: [network_map],
-        glimpse_stats,
-        vtag,
-    };
-    Document::new(
-        media::COST_MAP,
-        canonical(&Body {
-            cost_map: map,
-            meta,
-        }),
-    )
-}
-
-/// JSON without white space; the types of this crate keep their members in one order.
-#[expect(
-    clippy::expect_used,
-    reason = "names are strings and no Serialize of this crate fails"
-)]
-pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("our own types serialise")
+    Some(ResourceKind {
+        id: published.id.as_ref()?,
+        path,
+        media_type,
+        accepts,
+        dependencies: &published.dependencies,
+        shelf: published.shelf,
+    })
 }

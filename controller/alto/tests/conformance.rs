@@ -6,5 +6,7 @@ mod conformance {
     mod endpoint_property;
     mod http;
     mod maps;
+    mod shelves;
+    mod succession;
     pub(crate) mod world;
 }

@@ -7,7 +7,7 @@
 //!           ├─ RESTCONF listener ─▶ restconf, for operators          (where configured)
 //!           ├─ call home ─▶ connections of agents, what waits for them  (where configured)
 //!           ├─ revocations: follows the database, so that the command line revokes a running server's agents
-//!           ├─ publication: computes every interval
+//!           ├─ publication: computes windows that have closed, and shows what other controllers computed
 //!           ├─ withheld instructions: given as soon as the limits leave room
 //!           └─ server certificate: renewed in time
 //! ```
@@ -33,11 +33,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 
 mod bound;
 mod certificates;
+mod publication;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +66,9 @@ pub enum StartError {
     /// Keys or certificates.
     #[error("{0}")]
     Pki(#[from] PkiError),
+    /// A file of the operator that says where addresses are.
+    #[error("{0}")]
+    Places(#[from] alto::PlaceError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address} for {listener}: {source}")]
     Bind {
@@ -95,6 +99,13 @@ pub struct Shared {
     pub(crate) allowances: Allowances,
     pub(crate) restconf: restconf::Restconf,
     pub(crate) publication: ArcSwapOption<alto::Published>,
+    /// Counts the publications that were put in force, for those who follow them.
+    pub(crate) published: watch::Sender<u64>,
+    /// One publication is computed at a time.
+    publishing: Mutex<()>,
+    pub(crate) places: alto::Places,
+    supplied: alto::Supplied,
+    pub(crate) edge: alto::Edge,
     pub(crate) stop: watch::Receiver<bool>,
     /// Agents that have called home.
     pub connections: Connections,
@@ -116,6 +127,7 @@ impl Shared {
         store: Arc<dyn Store>,
         config: Config,
         pki: Pki,
+        places: alto::Places,
         clock: Clock,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
@@ -123,6 +135,7 @@ impl Shared {
             repository: Repository::new(config.uploads.parallel),
             allowances: Allowances::new(config.uploads.daily_bytes),
             restconf: restconf::Restconf::new(clock()),
+            edge: alto::Edge::new(&config.alto.limits),
             store,
             config,
             pki,
@@ -131,6 +144,10 @@ impl Shared {
             forgotten: Notify::new(),
             polls: Shares::default(),
             publication: ArcSwapOption::empty(),
+            published: watch::Sender::new(0),
+            publishing: Mutex::default(),
+            supplied: places.prefixes().clone().into(),
+            places,
             stop,
             connections: Connections::default(),
             own: OnceLock::new(),
@@ -152,20 +169,6 @@ impl Shared {
     pub(crate) fn is_called(&self, names: &[String]) {
         let targets = names.iter().map(|name| admission::Target::of(name));
         self.own.get_or_init(|| targets.collect());
-    }
-
-    /// Computes a publication and puts it in force; the old one stands when that fails.
-    pub async fn publish(&self) {
-        match alto::compute(self.store.as_ref(), &self.config.alto, self.now()).await {
-            Ok(published) => {
-                self.publication.store(Some(Arc::new(published)));
-                self.metrics.publications.count();
-            }
-            Err(error) => {
-                self.metrics.publication_failures.count();
-                tracing::error!(error = %error, "no new ALTO maps");
-            }
-        }
     }
 }
 
@@ -240,6 +243,7 @@ impl Running {
             source,
         })?);
         let pki = Pki::load(&config.pki)?;
+        let places = alto::Places::open(&config.alto.places)?;
         let identity = ServerIdentity::load(&config.pki)?;
         let (stop, stopped) = watch::channel(false);
         let revocations = Revocations::default();
@@ -263,6 +267,7 @@ impl Running {
             any_store,
             config,
             pki,
+            places,
             Arc::new(clock::now),
             stopped.clone(),
         );
@@ -304,7 +309,11 @@ impl Running {
             &stopped,
             follow(Arc::clone(&shared), revocations),
         );
-        spawn_until(&mut tasks, &stopped, publish(Arc::clone(&shared)));
+        spawn_until(
+            &mut tasks,
+            &stopped,
+            publication::follow(Arc::clone(&shared)),
+        );
         spawn_until(&mut tasks, &stopped, release(Arc::clone(&shared)));
         spawn_until(
             &mut tasks,
@@ -391,19 +400,5 @@ async fn release(shared: Arc<Shared>) {
             Err(error) => tracing::warn!(error = %error, "cannot judge what is withheld"),
         }
         tokio::time::sleep(WITHHELD_CHECK).await;
-    }
-}
-
-async fn publish(shared: Arc<Shared>) {
-    loop {
-        shared.publish().await;
-        let interval = shared.config.alto.interval;
-        let until = match shared.publication.load_full() {
-            Some(published) => published.next.since(shared.now()),
-            None => 0,
-        };
-        // A computation that failed, or came late, is not repeated at once.
-        let pause = Duration::from_micros(u64::try_from(until).unwrap_or(0));
-        tokio::time::sleep(if pause.is_zero() { interval } else { pause }).await;
     }
 }

@@ -15,6 +15,7 @@ mod serve;
 mod tests;
 
 use crate::admission;
+use crate::alto::client::is_unprintable;
 use crate::config::{self, Config, ConfigError};
 use clap::{Args, Parser, Subcommand};
 use glimpse_store::{Options, Sqlite};
@@ -225,6 +226,9 @@ pub async fn run(
 }
 
 fn complain(err: &mut dyn Write, message: &str, hint: &str) -> u8 {
+    // Messages repeat what files and other people's servers say.
+    let shown = |c| c == '\n' || !is_unprintable(c);
+    let message = message.replace(|c| !shown(c), "\u{fffd}");
     // Nobody reads: the exit code says it all the same.
     let _ = writeln!(err, "error: {message}");
     if !hint.is_empty() {

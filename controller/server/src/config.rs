@@ -1,13 +1,15 @@
 //! `controller.toml`.
 
+mod alto;
 mod operators;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alto::SETTLED;
+pub use alto::{Alto, AltoLimits, PlaceFiles};
 pub use operators::{Operator, Role};
 
 use crate::admission::{Limits, OptOuts};
-use glimpse_aggregate::{Clusters, K};
 use glimpse_model::configuration::{Configuration, Diagnose};
 use glimpse_model::read::{Cursor, Refused};
 use glimpse_model::timing::Timing;
@@ -104,19 +106,6 @@ pub struct Uploads {
     pub daily_bytes: u64,
 }
 
-/// What is published, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alto {
-    /// Time between computations.
-    pub interval: Duration,
-    /// Length of the window that is published.
-    pub window: Duration,
-    /// Smallest group that is published.
-    pub k: K,
-    /// How targets become clusters.
-    pub clusters: Clusters,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
@@ -126,7 +115,7 @@ struct File {
     agents: AgentsSection,
     limits: LimitsSection,
     uploads: UploadsSection,
-    alto: AltoSection,
+    alto: alto::Section,
     callhome: CallHomeSection,
     reports: ReportsSection,
     operators: Vec<operators::Section>,
@@ -275,28 +264,6 @@ impl Default for UploadsSection {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct AltoSection {
-    interval_s: u32,
-    window_s: u32,
-    k: usize,
-    lab: bool,
-    clusters: Vec<Vec<String>>,
-}
-
-impl Default for AltoSection {
-    fn default() -> Self {
-        Self {
-            interval_s: 300,
-            window_s: 86_400,
-            k: K::DEFAULT.subscribers(),
-            lab: false,
-            clusters: Vec::new(),
-        }
-    }
-}
-
 impl Config {
     /// Reads a file; relative paths in it are relative to the file's directory.
     ///
@@ -391,21 +358,7 @@ impl File {
                 parallel: self.uploads.parallel,
                 daily_bytes: self.uploads.daily_bytes,
             },
-            alto: Alto {
-                interval: seconds("alto.interval_s", self.alto.interval_s)?,
-                window: seconds("alto.window_s", self.alto.window_s)?,
-                k: if self.alto.lab {
-                    K::lab()
-                } else {
-                    K::new(self.alto.k)
-                        .map_err(|error| Refused::new("alto.k", error.to_string()))?
-                },
-                clusters: if self.alto.clusters.is_empty() {
-                    Clusters::PerTarget
-                } else {
-                    Clusters::Listed(self.alto.clusters)
-                },
-            },
+            alto: self.alto.checked(base).map_err(|r| r.within("alto"))?,
         })
     }
 }
@@ -476,10 +429,37 @@ pub fn template(listen: std::net::IpAddr) -> String {
          opt_out = []   # names, addresses and prefixes that are never measured\n\
          \n\
          [alto]\n\
-         interval_s = 300\n\
-         window_s = 86400\n\
-         k = 10\n\
-         lab = false   # true lifts k-anonymity, and says so in the directory: tests and demonstrations only\n",
+         k = 10   # households that stand behind every published figure at least; 5 is the floor\n\
+         lab = false   # true lifts k-anonymity, and says so in the directory: tests and demonstrations only\n\
+         wait_s = 900   # how long results are waited for after a window has closed\n\
+         late_days = 7   # how long after its end a window takes in late results\n\
+         archive_months = 24\n\
+         # interval_s = 60   # how often is looked for windows that have closed\n\
+         # spans = [\"hour\", \"day\", \"7-days\", \"month\"]   # 7-days must be among them\n\
+         # clusters = [[\"192.0.2.1\", \"a.example.net\"], [\"192.0.2.2\"]]   # MSMNT-CL1, MSMNT-CL2; else each target is one\n\
+         # prefixes = \"prefixes.json\"   # of places: {{\"as3320:de-by\": {{\"ipv4\": [\"198.51.100.0/24\"]}}}}\n\
+         # asn_databases = [\"asn.mmdb\"]   # for agents without the label isp\n\
+         # geo_databases = [\"geo-v4.mmdb\", \"geo-v6.mmdb\"]   # for agents without the label region\n\
+         # trusted_proxies = [\"192.0.2.80\"]   # whose X-Forwarded-For names the client\n\
+         \n\
+         # [alto.statistics]   # in place of the defaults of a metric; an empty list publishes none\n\
+         # delay-rt = [\"median\", \"mean\", \"p95\"]\n\
+         \n\
+         # [alto.calendars]\n\
+         # tput = [\"hour-of-day\", \"day-of-window\"]\n\
+         \n\
+         # [alto.trust]   # beyond these a result is not counted\n\
+         # cpu_percent = 80\n\
+         # cross_traffic_bps = 64000\n\
+         # wifi_dbm = -70\n\
+         # clock_offset_ms = 60000\n\
+         \n\
+         # [alto.limits]\n\
+         # body_bytes = 1048576\n\
+         # pairs = 10000   # endpoints, or pairs of endpoints, in one request\n\
+         # requests_per_minute = 600   # of one client\n\
+         # streams = 5000\n\
+         # client_streams = 16\n",
         at(8440),
         at(8441),
         at(8443),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use crate::alto::Places;
 use crate::app::{Shared, agent_router};
 use crate::clock;
 use crate::config::Config;
@@ -75,6 +76,7 @@ impl Fixture {
         let config = Config::parse(config, &directory.path().join("controller.toml")).unwrap();
         let store = Sqlite::create(&config.database, &options).await.unwrap();
         let pki = make_pki(&config.pki);
+        let places = Places::open(&config.alto.places).unwrap();
         let (stop, stopped) = watch::channel(false);
         let clock = Arc::new(AtomicI64::new(start().as_micros()));
         let reader = Arc::clone(&clock);
@@ -82,6 +84,7 @@ impl Fixture {
             Arc::new(store),
             config,
             pki,
+            places,
             Arc::new(move || Timestamp::from_micros(reader.load(Ordering::Relaxed))),
             stopped,
         );

@@ -15,6 +15,7 @@
 //! are known, in the routes.
 
 mod connections;
+mod stall;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,8 @@ pub struct Bounds {
     pub header: Duration,
     /// Longest header of a request, in bytes.
     pub header_bytes: usize,
+    /// For the peer to take anything of what is written to it; a connection that waits longer is closed.
+    pub stall: Duration,
     /// For requests that are being answered when the listener is told to stop.
     pub drain: Duration,
 }
@@ -58,6 +61,7 @@ impl Default for Bounds {
             handshake: Duration::from_secs(10),
             header: Duration::from_mins(1),
             header_bytes: 32 * 1024,
+            stall: Duration::from_mins(1),
             drain: Duration::from_secs(10),
         }
     }
@@ -223,7 +227,8 @@ impl Door {
                 tracing::debug!(peer = %addr, "too many connections from this address");
                 continue;
             };
-            let work = each(stream, addr);
+            // The task would have room for it twice.
+            let work = Box::pin(each(stream, addr));
             tasks.spawn(async move {
                 work.await;
                 drop((place, entry));

@@ -2,6 +2,7 @@
 
 mod batch;
 mod error;
+pub(crate) mod measured;
 mod routes;
 mod service;
 #[cfg(test)]

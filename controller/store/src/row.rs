@@ -1,8 +1,10 @@
 //! Rows as plain values.
 
+mod alto;
 mod load;
 mod restconf;
 
+pub use alto::{AltoPublic, Measured, MeasuredRow};
 pub use load::{ForeignLoad, Intention, LoadChange, Remains, StandingLoad};
 pub use restconf::{
     Coding, Datastore, Edit, Identity, Intended, Job, JobAgent, Known, NewEdit, NewJob, NewReport,
@@ -232,8 +234,10 @@ pub struct NewResult {
     pub start: Option<Timestamp>,
     /// Whether the agent's clock is so far off that aggregation leaves the result out.
     pub clock_suspect: bool,
-    /// Columns for aggregation.
+    /// Columns of pings.
     pub figures: Figures,
+    /// What maps are made of; `None` for a result that has nothing for them.
+    pub measured: Option<Measured>,
     /// The record as it was received.
     pub document: String,
 }
@@ -281,29 +285,8 @@ pub struct ResultRow {
     pub received: Timestamp,
     /// Whether the agent's clock was far off.
     pub clock_suspect: bool,
-    /// Columns for aggregation, without the single round-trip times.
+    /// Columns of pings.
     pub figures: Figures,
     /// The record as it was received.
     pub document: String,
-}
-
-/// A ping that was measured, joined with its agent's labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PingRow {
-    /// Whose it is.
-    pub agent: String,
-    /// The agent's label `isp`.
-    pub isp: Option<String>,
-    /// The agent's label `region`.
-    pub region: Option<String>,
-    /// Name or address as instructed; the address measured where no instruction is known.
-    pub target: String,
-    /// How the ping was sent.
-    pub ping_type: Option<String>,
-    /// Every round-trip time, microseconds.
-    pub rtts_us: Vec<u32>,
-    /// When it started, by the agent's clock.
-    pub start: Timestamp,
-    /// Whether the agent's clock was far off.
-    pub clock_suspect: bool,
 }

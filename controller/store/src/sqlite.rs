@@ -1,6 +1,7 @@
 //! The store on SQLite: WAL, `synchronous=FULL`, one writer, a read pool beside it.
 
 mod agent;
+mod alto;
 mod changes;
 mod datastore;
 mod edit;
@@ -9,6 +10,7 @@ mod forgotten;
 mod instruction;
 mod job;
 mod load;
+mod measurement;
 mod open;
 mod report;
 mod result;
@@ -21,9 +23,9 @@ mod writer;
 use crate::{
     Addition, Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Filter,
     ForeignLoad, Grant, Health, Identity, Ingest, Intention, Job, Judge, Known, Labels,
-    NewInstruction, NewJob, NewReport, NewResult, NewToken, NoRoom, Pending, PingRow, Remains,
-    ResultRow, Retried, Rows, Settled, Store, StoredInstruction, TokenFault, TokenHash, Visible,
-    Withheld, Withholding,
+    NewInstruction, NewJob, NewReport, NewResult, NewToken, NoRoom, Pending, Remains, ResultRow,
+    Retried, Rows, Settled, Store, StoredInstruction, TokenFault, TokenHash, Visible, Withheld,
+    Withholding,
 };
 use changes::Changes;
 use glimpse_model::id::{AgentId, InstructionId};
@@ -428,10 +430,6 @@ impl Store for Sqlite {
 
     fn results(&self, filter: Filter) -> Rows<ResultRow> {
         result::rows(self.readers.clone(), filter)
-    }
-
-    fn pings(&self, from: Timestamp, to: Timestamp) -> Rows<PingRow> {
-        result::pings(self.readers.clone(), from, to)
     }
 
     fn count_results(&self, agent: Option<&AgentId>) -> Pending<'_, u64> {

@@ -1,9 +1,9 @@
 //! What every database must do, the same way.
 
 use crate::{
-    Admit, AdmitLoads, Agent, Certificate, Datastore, Edit, Enrolled, Enrolment, Error, Filter,
-    ForeignLoad, Grant, Identity, Ingest, Intention, Job, Known, Labels, NewInstruction, NewJob,
-    NewReport, NewResult, NewToken, NoRoom, PingRow, Remains, ResultRow, Retried, Settled,
+    Admit, AdmitLoads, Agent, AltoStore, Certificate, Datastore, Edit, Enrolled, Enrolment, Error,
+    Filter, ForeignLoad, Grant, Identity, Ingest, Intention, Job, Known, Labels, NewInstruction,
+    NewJob, NewReport, NewResult, NewToken, NoRoom, Remains, ResultRow, Retried, Settled,
     StoredInstruction, TokenFault, TokenHash, Visible, Withheld, Withholding,
 };
 use glimpse_model::id::{AgentId, InstructionId};
@@ -64,7 +64,7 @@ impl<T> Rows<T> {
 }
 
 /// The repository's database.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AltoStore + Send + Sync + 'static {
     /// Stores a one-time token.
     fn add_token(&self, token: NewToken) -> Pending<'_, ()>;
 
@@ -245,9 +245,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Results in the order they were stored.
     fn results(&self, filter: Filter) -> Rows<ResultRow>;
-
-    /// Pings with status `ok` that started in `[from, to)`, in no order.
-    fn pings(&self, from: Timestamp, to: Timestamp) -> Rows<PingRow>;
 
     /// How many results there are of an agent, or of all.
     fn count_results(&self, agent: Option<&AgentId>) -> Pending<'_, u64>;

@@ -4,6 +4,7 @@
 //!  idle        agent ──100 pings──▶ controller, then nothing to do   → memory, CPU
 //!  schedule    agent fires 1000 times                                → start − plan
 //!  call-home   2000 agents ══TLS══▶ controller   memory of each, an edit of all
+//!  alto        10 million records ──▶ maps; clients ══TLS══▶ controller, nginx   time, memory, ratios
 //!  repository  8 clients ══mTLS══▶ controller    records per second  ┐
 //!              1 connection ─────▶ SQLite        rows per second     ┴→ ratio
 //! ```
@@ -11,6 +12,7 @@
 //! reported. The programs are those that cargo built beside this one:
 //! `cargo build --release -p glimpse-agent -p glimpse-controller`.
 
+mod alto;
 mod callhome;
 mod clock;
 mod fleet;
@@ -43,6 +45,8 @@ enum Figure {
     Schedule(schedule::Schedule),
     /// Memory of the controller for each agent that has called home, and how long it takes to edit all of them.
     CallHome(callhome::CallHome),
+    /// The publisher of maps: time, memory, questions, streams, and maps against nginx.
+    Alto(alto::Alto),
     /// Records stored per second, against plain inserts into SQLite in the same run.
     Repository(repository::Load),
 }
@@ -53,6 +57,7 @@ fn main() -> Result<ExitCode> {
         Figure::Idle(idle) => idle.run()?,
         Figure::Schedule(schedule) => schedule.run()?,
         Figure::CallHome(fleet) => fleet.run()?,
+        Figure::Alto(alto) => alto.run()?,
         Figure::Repository(load) => load.run()?,
     };
     if json {

@@ -12,6 +12,7 @@
     reason = "a panic is what a target reports"
 )]
 
+pub mod alto;
 pub mod controller;
 pub mod dns;
 pub mod documents;
@@ -41,7 +42,10 @@ pub struct Target {
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     target("agent_certificate", controller::agent_certificate),
-    target("alto_request", controller::alto_request),
+    target("alto_address", alto::address),
+    target("alto_constraint", alto::constraint),
+    target("alto_filter", alto::filter),
+    target("alto_request", alto::request),
     target("batch", controller::batch),
     target("cacerts", household::cacerts),
     target("certificate_request", controller::certificate_request),
@@ -67,7 +71,7 @@ pub const TARGETS: &[Target] = &[
     target("lmap_report", lmap::report),
     target("lmap_snapshot", lmap::snapshot),
     target("nacm_path", yang::rule_path),
-    target("network_map", controller::network_map),
+    target("network_map", alto::network_map),
     target("nl80211", wifi::nl80211),
     target("opt_out", controller::opt_out),
     target("peer_datagram", peers::datagram),

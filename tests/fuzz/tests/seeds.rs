@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod seeds {
+    pub(super) mod alto;
     pub(super) mod certificates;
     pub(super) mod documents;
     pub(super) mod doors;
@@ -14,7 +15,7 @@ mod seeds {
     pub(super) mod ubus;
 }
 
-use glimpse_fuzz::{TARGETS, controller, dns, find, lmap, probes, restconf, upnp};
+use glimpse_fuzz::{TARGETS, alto, dns, find, lmap, probes, restconf, upnp};
 use glimpse_lmap::Output;
 use glimpse_lmap::state::snapshot::Snapshot;
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ type Seed = (&'static str, &'static str, Vec<u8>);
 
 fn made() -> Vec<Seed> {
     [
+        seeds::alto::seeds(),
         seeds::packets::seeds(),
         seeds::pings::seeds(),
         seeds::names::seeds(),
@@ -145,7 +147,11 @@ fn true_answers_reach_the_depth_of_their_parsers() {
     let answer = answer.unwrap();
     assert_eq!((answer.records.len(), answer.fault), (3, None));
     assert!(answer.edns.unwrap().nsid.is_some());
-    assert!(controller::publishes());
+    assert!(alto::publishes());
+    for (name, status) in seeds::alto::STATUSES {
+        let answer = alto::asked(&seed("alto_filter", name)).map(|answer| answer.status);
+        assert_eq!(answer, Some(status), "{name}");
+    }
     for name in ["start", "received"] {
         let bytes = seed("peer_frame", name);
         assert!(glimpse_probe::peer::frame::Frame::parse(&bytes[2..]).is_ok());

@@ -1,9 +1,9 @@
-//! `cargo xtask demo`: the whole path on one machine, from enrolment to a map.
+//! `cargo xtask demo`: the whole path on one machine, from enrolment to maps.
 //!
 //! ```text
 //!  home-1 ── Aster ──┐                 ┌── 10.77.0.10  targets, which answer
 //!  home-3 ──────┘    ├── exchange ─────┴── 10.77.0.20  UDP, TCP and ICMP
-//!  home-2 ── Borea ──┘        │
+//!  home-2 ── Borea ──┘        │              and a file by HTTP
 //!                         controller (this machine)
 //! ```
 //! As root each name above is a network namespace; without root all of it is loopback.
@@ -19,9 +19,9 @@ mod stage;
 mod tally;
 pub(crate) mod target;
 
-use crate::packages::{self, GCC, IPROUTE2, IPUTILS_PING};
+use crate::packages::{self, GCC, IPROUTE2, IPUTILS_PING, PYTHON, PYTHON_DEV};
 use crate::workspace::Metadata;
-use crate::{clock, process};
+use crate::{clock, process, walker, workspace};
 use anyhow::{Context, Result, anyhow, bail};
 use campaign::PingType;
 use network::Network;
@@ -39,9 +39,12 @@ const DEADLINE: Duration = Duration::from_mins(2);
 /// What `cargo xtask demo` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// End with exit code 0 once every agent's results of each type are stored and the map is printed
+    /// End with exit code 0 once every agent's results of each type are stored and the maps are printed
     #[arg(long)]
     once: bool,
+    /// Let the walker of tests/alto check everything that is published; it fails when the walker does
+    #[arg(long)]
+    walk: bool,
     /// Number of agents, spread over two providers
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=32))]
     agents: u8,
@@ -56,6 +59,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         packages::ensure(&[GCC, IPUTILS_PING])?;
     }
     let programs = build()?;
+    if arguments.walk {
+        packages::ensure(&[PYTHON, PYTHON_DEV])?;
+        walker::ensure(&workspace::root(), &programs.target)?;
+    }
     let mut stage = Stage::new()?;
     let shown = show(arguments, &programs, &mut stage, root);
     let interrupted = stage.interrupted();
@@ -79,6 +86,8 @@ struct Programs {
     this: PathBuf,
     /// Where exports go; they stay when the demonstration is over.
     exports: PathBuf,
+    /// Where cargo builds.
+    target: PathBuf,
 }
 
 fn build() -> Result<Programs> {
@@ -106,6 +115,7 @@ fn build() -> Result<Programs> {
         controller: folder.join("glimpse-controller"),
         this: std::env::current_exe().context("where is this program?")?,
         exports: target.join("demo"),
+        target,
     })
 }
 
@@ -137,7 +147,7 @@ fn show(arguments: &Arguments, programs: &Programs, stage: &mut Stage, root: boo
     }
     controller.instruct(stage, &campaign::document(stage.network(), &types))?;
     page.step(&format!(
-        "campaign     {} every {} s to {} targets",
+        "campaign     {} every {} s to {} targets, a download from one",
         types
             .iter()
             .map(|kind| kind.name())
@@ -155,13 +165,16 @@ fn show(arguments: &Arguments, programs: &Programs, stage: &mut Stage, root: boo
         controller.count(&mut tally)?;
         page.live(&homes, &tally, &types);
         if !complete && tally.missing(&homes, &types).is_empty() {
-            let map = map::read(&controller.publish()?)?;
-            if !map.is_empty() {
+            let maps = map::read(&controller.publish()?)?;
+            if !maps.delay_rt.is_empty() && !maps.tput.is_empty() {
                 complete = true;
                 Page::gap();
                 outage::show(programs, stage, &page, &controller, &homes, &mut tally)?;
-                let map = map::read(&controller.publish()?)?;
-                page.result(&homes, &tally, &types, &controller.addresses(), &map);
+                let maps = map::read(&controller.publish()?)?;
+                page.result(&homes, &tally, &types, &controller.addresses(), &maps);
+                if arguments.walk {
+                    controller.walk(programs, stage)?;
+                }
                 if arguments.once {
                     return Ok(());
                 }
@@ -190,7 +203,7 @@ fn show(arguments: &Arguments, programs: &Programs, stage: &mut Stage, root: boo
 
 fn missing_words(missing: &[(String, PingType)]) -> String {
     if missing.is_empty() {
-        return "cost in the ALTO map".to_owned();
+        return "delay and throughput in the ALTO maps".to_owned();
     }
     let each: Vec<String> = missing
         .iter()
@@ -205,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(missing_words(&[]), "cost in the ALTO map");
+        assert_eq!(missing_words(&[]), "delay and throughput in the ALTO maps");
         let missing = [
             ("home-1".to_owned(), PingType::Icmp),
             ("home-2".to_owned(), PingType::System),

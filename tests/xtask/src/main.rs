@@ -16,6 +16,7 @@ mod process;
 mod size;
 mod test;
 mod truth;
+mod walker;
 mod workspace;
 
 use clap::{Parser, Subcommand};

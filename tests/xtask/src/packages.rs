@@ -85,11 +85,18 @@ pub(crate) const LIBYANG_TOOLS: Package = Package {
     why: "to judge what is said over RESTCONF",
 };
 
-/// Runs the client that knows no data model, pyang, and the installation of Zig.
+/// Runs the client that knows no data model, the walker through ALTO servers, pyang, and the installation of Zig.
 pub(crate) const PYTHON: Package = Package {
     name: "python3",
     program: "python3",
-    why: "for a RESTCONF client of another make, for pyang, and to install Zig",
+    why: "for RESTCONF and ALTO clients of another make, for pyang, and to install Zig",
+};
+
+/// What extensions of Python are built with.
+pub(crate) const PYTHON_DEV: Package = Package {
+    name: "python3-dev",
+    program: "python3-config",
+    why: "to build the tree of prefixes of an ALTO client",
 };
 
 /// Asks name servers.

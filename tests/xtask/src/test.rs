@@ -3,10 +3,10 @@
 
 use crate::packages::{
     self, BUSYBOX, CHROMIUM, CMAKE, CURL, GCC, IPROUTE2, IPUTILS_PING, LIBYANG_TOOLS, NFTABLES,
-    NODEJS, NPM, OPENSSL, PCRE2, PKG_CONFIG, PYTHON, SHELLCHECK,
+    NODEJS, NPM, OPENSSL, PCRE2, PKG_CONFIG, PYTHON, PYTHON_DEV, SHELLCHECK,
 };
 use crate::workspace::Metadata;
-use crate::{browser, gen_yang, process};
+use crate::{browser, gen_yang, process, walker};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         OPENSSL,
         LIBYANG_TOOLS,
         PYTHON,
+        PYTHON_DEV,
         BUSYBOX,
         SHELLCHECK,
         CHROMIUM,
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let metadata = Metadata::read(&crate::workspace::host()?)?;
     ensure_pyang(&metadata.target_directory)?;
     browser::ensure_driver(&crate::workspace::root(), &metadata.target_directory)?;
+    walker::ensure(&crate::workspace::root(), &metadata.target_directory)?;
     // One selection for all: the programs, the tests and their libraries are then built once, not once per command.
     process::run(process::cargo().args(["build", "--workspace", "--all-targets", "--locked"]))?;
     gen_yang::check()?;

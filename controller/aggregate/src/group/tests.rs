@@ -1,197 +1,245 @@
 #![allow(clippy::unwrap_used)]
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::pattern;
+use crate::{Labels, Place};
 
-fn region(isp: &str, name: &str) -> Place {
-    Place::Region(isp.into(), name.into())
+const ITEMS: usize = 6;
+
+fn place(isp: &str, region: &str) -> Place {
+    let label = |text| Some(text).filter(|t: &&str| !t.is_empty());
+    Place::of(Labels {
+        isp: label(isp),
+        region: label(region),
+        ..Labels::default()
+    })
 }
 
-fn crowd(parts: &[(Place, &[usize], usize)]) -> Vec<(Place, Coverage)> {
-    parts
-        .iter()
-        .flat_map(|(place, coverage, count)| {
-            std::iter::repeat_n((place.clone(), coverage.iter().copied().collect()), *count)
-        })
-        .collect()
+struct World {
+    tree: Tree,
+    patterns: Patterns,
+    members: Vec<(u32, Profile)>,
 }
 
-/// How many subscribers vote in a place (itself or below), towards a cluster (`None`: any).
-fn votes(groups: &[Group], place: &Place, cluster: Option<usize>) -> usize {
-    groups
-        .iter()
-        .filter(|g| g.place.chain().any(|p| p == *place))
-        .filter(|g| cluster.is_none_or(|c| g.coverage.contains(&c)))
-        .map(|g| g.members.len())
-        .sum()
+fn world(crowd: &[(Place, &[usize], usize)]) -> World {
+    let tree = Tree::new(crowd.iter().map(|(place, ..)| place));
+    let mut patterns = Patterns::new(ITEMS);
+    let mut members = Vec::new();
+    for (place, items, count) in crowd {
+        let mut set = vec![0; patterns.words()];
+        items.iter().for_each(|item| pattern::put(&mut set, *item));
+        let profile = Profile {
+            place: tree.index(place),
+            pattern: patterns.id(&set),
+        };
+        let from = u32::try_from(members.len()).unwrap();
+        members.extend((from..).take(*count).map(|member| (member, profile)));
+    }
+    World {
+        tree,
+        patterns,
+        members,
+    }
+}
+
+impl World {
+    fn grouping(&mut self, k: usize) -> Grouping<'_> {
+        Grouping {
+            tree: &self.tree,
+            patterns: &mut self.patterns,
+            k,
+        }
+    }
+
+    fn gather(&mut self, k: usize) -> Vec<Part> {
+        let members = self.members.clone();
+        self.grouping(k).gather(&members)
+    }
+
+    fn split(&mut self, k: usize) -> Vec<Part> {
+        let members = self.members.clone();
+        self.grouping(k).split(&members)
+    }
+
+    /// How many vote for a place with an item.
+    fn votes(&self, parts: &[Part], place: &Place, item: usize) -> usize {
+        let place = self.tree.index(place);
+        let inside = place..self.tree.end(place);
+        parts
+            .iter()
+            .filter(|p| {
+                inside.contains(&p.profile.place) && self.patterns.contains(p.profile.pattern, item)
+            })
+            .map(|p| p.members.len())
+            .sum()
+    }
 }
 
 #[test]
-fn a_region_below_k_is_merged_into_its_isp_with_the_smallest_sibling() {
-    let groups = partition(
-        &crowd(&[
-            (region("a", "by"), &[0], 30),
-            (region("a", "be"), &[0], 12),
-            (region("a", "ni"), &[0], 3),
-        ]),
-        10,
-    );
-    assert_eq!(votes(&groups, &region("a", "by"), None), 30);
+fn a_region_below_k_counts_for_its_isp_with_companions_of_a_neighbour() {
+    let mut world = world(&[
+        (place("a", "by"), &[0], 30),
+        (place("a", "be"), &[0], 12),
+        (place("a", "ni"), &[0], 3),
+    ]);
+    let parts = world.gather(10);
+    assert_eq!(world.votes(&parts, &place("a", "ni"), 0), 0);
+    assert_eq!(world.votes(&parts, &place("a", "be"), 0), 12);
     assert_eq!(
-        votes(&groups, &region("a", "be"), None),
-        0,
+        world.votes(&parts, &place("a", "by"), 0),
+        23,
         "else the ISP less its regions is three households"
     );
-    assert_eq!(votes(&groups, &region("a", "ni"), None), 0);
-    assert_eq!(votes(&groups, &Place::Isp("a".into()), Some(0)), 45);
+    assert_eq!(world.votes(&parts, &place("a", ""), 0), 45);
 }
 
 #[test]
 fn two_regions_below_k_cover_each_other() {
-    let groups = partition(
-        &crowd(&[
-            (region("a", "by"), &[0], 30),
-            (region("a", "be"), &[0], 6),
-            (region("a", "ni"), &[0], 4),
-        ]),
-        10,
-    );
-    assert_eq!(votes(&groups, &region("a", "by"), None), 30);
-    assert_eq!(votes(&groups, &Place::Isp("a".into()), None), 40);
+    let mut world = world(&[
+        (place("a", "by"), &[0], 30),
+        (place("a", "be"), &[0], 6),
+        (place("a", "ni"), &[0], 4),
+    ]);
+    let parts = world.gather(10);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 30);
+    assert_eq!(world.votes(&parts, &place("a", ""), 0), 40);
 }
 
 #[test]
-fn the_only_region_is_not_given_up_for_a_remainder() {
-    let groups = partition(
-        &crowd(&[(region("a", "by"), &[0], 30), (region("a", "ni"), &[0], 3)]),
-        10,
-    );
-    assert_eq!(votes(&groups, &region("a", "by"), None), 30);
-    assert_eq!(votes(&groups, &Place::Isp("a".into()), None), 30);
-    assert_eq!(votes(&groups, &Place::Total, None), 30);
+fn a_remainder_without_companions_counts_for_nothing() {
+    let mut world = world(&[(place("a", "by"), &[0], 12), (place("a", "ni"), &[0], 3)]);
+    let parts = world.gather(10);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 12);
+    assert_eq!(world.votes(&parts, &place("", ""), 0), 12);
 }
 
 #[test]
-fn a_large_sibling_is_not_given_up_for_a_few() {
-    let parts = [
-        (region("a", "by"), &[0][..], 300),
-        (region("a", "be"), &[0], 200),
-        (region("a", "ni"), &[0], 3),
-    ];
-    let groups = partition(&crowd(&parts), 10);
-    assert_eq!(votes(&groups, &region("a", "be"), None), 200);
-    assert_eq!(votes(&groups, &Place::Isp("a".into()), None), 500);
-}
-
-#[test]
-fn an_isp_below_k_is_merged_into_the_total() {
-    let parts = [
-        (region("a", "by"), &[0][..], 40),
-        (region("b", "by"), &[0], 20),
-        (region("c", "by"), &[0], 4),
-        (region("d", "by"), &[0], 7),
-    ];
-    let groups = partition(&crowd(&parts), 10);
-    assert_eq!(votes(&groups, &Place::Isp("c".into()), None), 0);
-    assert_eq!(votes(&groups, &Place::Isp("d".into()), None), 0);
+fn contracts_rise_to_their_technology_first() {
+    let of = |contract| {
+        Place::of(Labels {
+            isp: Some("a"),
+            region: Some("by"),
+            technology: Some("vdsl"),
+            contract: Some(contract),
+        })
+    };
+    let mut world = world(&[
+        (of("t50"), &[0], 6),
+        (of("t100"), &[0], 5),
+        (of("t250"), &[0], 11),
+    ]);
+    let parts = world.gather(10);
     assert_eq!(
-        votes(&groups, &Place::Isp("b".into()), None),
-        20,
-        "the two small ones cover each other"
+        world.votes(&parts, &of("t50"), 0) + world.votes(&parts, &of("t100"), 0),
+        0
     );
-    assert_eq!(votes(&groups, &Place::Total, None), 71);
+    assert_eq!(world.votes(&parts, &of("t250"), 0), 11);
+    assert_eq!(world.votes(&parts, &of("t50").parent().unwrap(), 0), 22);
 }
 
 #[test]
 fn a_household_that_measured_more_than_the_others_gives_up_what_only_it_has() {
-    let groups = partition(
-        &crowd(&[
-            (region("a", "by"), &[0], 30),
-            (region("a", "by"), &[0, 1], 1),
-        ]),
-        10,
-    );
-    assert_eq!(votes(&groups, &region("a", "by"), Some(0)), 31);
-    assert_eq!(votes(&groups, &region("a", "by"), Some(1)), 0);
+    let mut world = world(&[(place("a", "by"), &[0], 30), (place("a", "by"), &[0, 1], 1)]);
+    let parts = world.gather(10);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 31);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 1), 0);
 }
 
 #[test]
 fn a_household_that_missed_a_cluster_does_not_stand_out_by_its_absence() {
-    let groups = partition(
-        &crowd(&[
-            (region("a", "by"), &[0, 1], 30),
-            (region("a", "by"), &[0], 1),
-        ]),
-        10,
+    let mut world = world(&[
+        (place("a", "by"), &[0, 1, 2, 3], 30),
+        (place("a", "by"), &[0, 2, 3], 1),
+    ]);
+    let parts = world.split(10);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 31);
+    assert_eq!(
+        world.votes(&parts, &place("a", "by"), 1),
+        21,
+        "nine others missed it with it"
     );
-    assert_eq!(votes(&groups, &region("a", "by"), Some(0)), 30);
-    assert_eq!(votes(&groups, &region("a", "by"), Some(1)), 30);
-    assert_eq!(votes(&groups, &region("a", "by"), None), 30);
 }
 
 #[test]
-fn groups_that_are_all_small_meet_at_what_they_share() {
-    let groups = partition(
-        &crowd(&[
-            (region("a", "by"), &[0, 1], 6),
-            (region("a", "by"), &[0, 2], 6),
-        ]),
-        10,
-    );
-    assert_eq!(votes(&groups, &region("a", "by"), Some(0)), 12);
-    assert_eq!(votes(&groups, &region("a", "by"), Some(1)), 0);
+fn a_silent_household_of_a_cohort_has_company() {
+    let mut world = world(&[(place("a", "by"), &[0, 1], 29), (place("a", "by"), &[], 1)]);
+    let parts = world.split(10);
+    let mut sizes: Vec<usize> = parts.iter().map(|p| p.members.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [10, 20]);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 20);
 }
 
 #[test]
-fn a_thousand_odd_households_are_settled() {
-    let odd: Vec<(Place, Coverage)> = (0..1_000_usize)
-        .map(|n| {
-            (
-                region("a", "by"),
-                (0..12).filter(|bit| n >> bit & 1 == 1).collect(),
-            )
-        })
-        .collect();
-    let groups = partition(&odd, 10);
-    assert!(groups.iter().all(|g| g.members.len() >= 10));
-    assert_eq!(votes(&groups, &region("a", "by"), None), 1_000);
+fn a_cohort_of_k_is_silent_when_one_member_is() {
+    let mut world = world(&[(place("a", "by"), &[0, 1], 11), (place("a", "by"), &[], 1)]);
+    let parts = world.split(10);
+    assert_eq!(parts.len(), 1);
+    assert_eq!(world.votes(&parts, &place("", ""), 0), 0);
 }
 
-fn any_place() -> impl Strategy<Value = Place> {
-    prop_oneof![
-        1 => Just(Place::Total),
-        1 => (0_u8..4).prop_map(|i| Place::Isp(format!("i{i}"))),
-        8 => (0_u8..4, 0_u8..4).prop_map(|(i, r)| region(&format!("i{i}"), &format!("r{r}"))),
-    ]
+#[test]
+fn a_household_that_moved_takes_companions_up_to_the_place_they_share() {
+    let mut world = world(&[(place("a", "by"), &[0], 30), (place("a", "be"), &[0], 1)]);
+    let parts = world.split(10);
+    assert_eq!(world.votes(&parts, &place("a", "by"), 0), 21);
+    assert_eq!(world.votes(&parts, &place("a", "be"), 0), 0);
+    assert_eq!(world.votes(&parts, &place("a", ""), 0), 31);
 }
 
-fn any_subscriber() -> impl Strategy<Value = (Place, Coverage)> {
-    let coverage = prop_oneof![
-        6 => Just(Coverage::from([0, 1])),
-        2 => prop::collection::btree_set(0_usize..4, 0..4),
+#[test]
+fn a_cohort_below_a_raised_k_is_silent() {
+    let mut world = world(&[(place("a", "by"), &[0], 7)]);
+    let parts = world.split(10);
+    assert_eq!((parts.len(), parts[0].members.len()), (1, 7));
+    assert_eq!(world.votes(&parts, &place("", ""), 0), 0);
+}
+
+fn any_crowd() -> impl Strategy<Value = Vec<(Place, Vec<usize>)>> {
+    let place = (0_u8..4, 0_u8..5).prop_map(|(i, r)| match (i, r) {
+        (0, _) => place("", ""),
+        (i, 0) => place(&format!("i{i}"), ""),
+        (i, r) => place(&format!("i{i}"), &format!("r{r}")),
+    });
+    let items = prop_oneof![
+        6 => Just(vec![0, 1, 2]),
+        3 => prop::collection::vec(0..ITEMS, 0..ITEMS),
     ];
-    (any_place(), coverage)
+    prop::collection::vec((place, items), 0..150)
 }
 
 proptest! {
     #[test]
-    fn a_partition_holds_everybody_at_most_once_in_an_own_place_with_own_measurements(
-        subscribers in prop::collection::vec(any_subscriber(), 0..150), k in 1_usize..12,
-    ) {
-        let groups = partition(&subscribers, k);
+    fn parts_are_of_at_least_k_who_offer_no_more_than_they_have(crowd in any_crowd(), k in 1_usize..12, known in any::<bool>()) {
+        let listed: Vec<(Place, &[usize], usize)> = crowd.iter().map(|(p, items)| (p.clone(), &items[..], 1)).collect();
+        let mut world = world(&listed);
+        let parts = if known { world.split(k) } else { world.gather(k) };
         let mut seen = BTreeSet::new();
-        for group in &groups {
-            prop_assert!(group.members.len() >= k);
-            for member in &group.members {
-                prop_assert!(seen.insert(*member), "{member} is in two groups");
-                let (place, coverage) = &subscribers[*member];
-                prop_assert!(place.chain().any(|p| p == group.place), "{group:?} is no place of {place:?}");
-                prop_assert!(group.coverage.is_subset(coverage));
+        let mut profiles = BTreeMap::new();
+        for part in &parts {
+            if crowd.len() >= k {
+                prop_assert!(part.members.len() >= k);
+            }
+            for member in &part.members {
+                prop_assert!(seen.insert(*member), "{member} is in two parts");
+                let own = world.members[*member as usize].1;
+                let voting = part.profile.pattern != NOTHING;
+                prop_assert!(!voting || (part.profile.place..world.tree.end(part.profile.place)).contains(&own.place));
+                prop_assert_eq!(world.patterns.common(own.pattern, part.profile.pattern), part.profile.pattern);
+                profiles.insert(*member, part.profile);
             }
         }
-        prop_assert!(subscribers.len() - seen.len() < k, "only a last remainder is left out");
+        if known {
+            prop_assert_eq!(seen.len(), crowd.len(), "nobody leaves a cohort");
+        }
         if k == 1 {
-            prop_assert!(groups.iter().all(|g| g.members.iter().all(|m| subscribers[*m] == (g.place.clone(), g.coverage.clone()))), "nothing is merged without need");
+            for (member, own) in &world.members {
+                let published = profiles.get(member);
+                prop_assert!(own.pattern == NOTHING || published == Some(own), "nothing is given up without need");
+            }
         }
     }
 }

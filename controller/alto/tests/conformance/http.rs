@@ -43,14 +43,14 @@ fn alto_check_63_an_unchanged_document_is_not_sent_again() {
     for name in ["cache-control", "expires", "vary", "last-modified"] {
         assert!(unchanged.header(name).is_some(), "{name}");
     }
-    let mut other = content(&f1(), c1());
-    other.provenance.samples += 1;
+    let mut other = edition("nm", &f1(), c1());
+    other.columns[1].samples += 1;
     let cost_map = path_of(&publication, "nm-delay-rt");
     let old = get(&publication, &cost_map)
         .header("etag")
         .unwrap()
         .to_owned();
-    let new = Publication::new(other).unwrap();
+    let new = Publication::new(current(other)).unwrap();
     let request = Request {
         method: "GET",
         path: &cost_map,
@@ -72,7 +72,7 @@ fn every_representation_has_an_entity_tag_of_its_own() {
             ]
         })
         .collect();
-    assert_eq!(tags.len(), 12);
+    assert_eq!(tags.len(), 14);
 }
 
 #[test]
@@ -180,6 +180,38 @@ fn alto_check_64_foreign_media_types_are_refused() {
         200
     );
     assert_eq!(posting(Some(PARAMS), Some("text/html")), 406);
+}
+
+#[test]
+fn alto_check_64_an_update_stream_is_admitted_like_a_question() {
+    let publication = f1_c1();
+    let path = path_of(&publication, "updates");
+    assert!(publication.is_update_stream(&path) && !publication.is_update_stream("/"));
+    let params = "application/alto-updatestreamparams+json";
+    let posting = |content_type, accept, body: &[u8]| {
+        let request = Request {
+            method: "POST",
+            path: &path,
+            content_type: Some(content_type),
+            accept,
+            body,
+            ..Request::default()
+        };
+        send(&publication, &request)
+    };
+    let opened = posting(params, None, b"{}");
+    assert_eq!(
+        (
+            opened.status,
+            opened.header("content-type"),
+            opened.body.len()
+        ),
+        (200, Some("text/event-stream"), 0)
+    );
+    assert_eq!(posting("application/json", None, b"{}").status, 415);
+    assert_eq!(posting(params, Some("application/json"), b"{}").status, 406);
+    let long = vec![b' '; serving().limits.body_bytes + 1];
+    assert_eq!(posting(params, None, &long).status, 413);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Checks 5–9, 18, 53 and the costs themselves.
 
+use std::sync::Arc;
+
 use glimpse_alto::{
-    CostMap, Family, NetworkMap, NetworkMapError, PidName, Prefix, Publication, PublicationError,
+    CalendarKind, CostMap, Family, NetworkMap, NetworkMapError, PidName, Prefix, Publication,
+    PublicationError,
 };
 use serde_json::json;
 
@@ -48,19 +51,20 @@ fn alto_check_06_the_tag_is_a_function_of_the_content() {
 
 #[test]
 fn alto_check_06_the_tag_of_a_cost_map_follows_its_cells() {
-    let vtag = |content| {
-        let publication = Publication::new(content).unwrap();
+    let vtag = |edition| {
+        let publication = Publication::new(current(edition)).unwrap();
         get_json(&publication, &path_of(&publication, "nm-delay-rt"))["meta"]["vtag"].clone()
     };
-    let before = vtag(content(&f1(), c1()));
+    let before = vtag(edition("nm", &f1(), c1()));
     assert_eq!(before["resource-id"], "nm-delay-rt");
-    let mut later = content(&f1(), c1());
+    let mut later = edition("nm", &f1(), c1());
     later.provenance.window_end_us += 1;
     later.provenance.newest_us = None;
     assert_eq!(before, vtag(later));
     assert_ne!(
         before,
-        vtag(content(
+        vtag(edition(
+            "nm",
             &f1(),
             c1().map(|cost| glimpse_alto::Cost::new(cost.units() + 1))
         ))
@@ -174,7 +178,7 @@ fn alto_check_18_cost_maps_have_one_dependency_their_type_and_no_null() {
         get_json(&publication, &path_of(&publication, "nm"))["meta"]["vtag"].clone();
     let mut seen = 0;
     for (id, path, entry) in entries(&publication) {
-        if entry["media-type"] != "application/alto-costmap+json" {
+        if entry["media-type"] != "application/alto-costmap+json" || entry["accepts"].is_string() {
             continue;
         }
         seen += 1;
@@ -239,7 +243,7 @@ fn the_context_says_how_and_the_statistics_say_when() {
     let publication = f1_c1();
     let meta = get_json(&publication, &path_of(&publication, "nm-delay-rt"))["meta"].clone();
     let context = json!({"cost-source": "estimation", "parameters": {
-        "aggregation": "per-subscriber-first", "method": "udp-icmp-echo", "window": {"seconds": 86_400}}});
+        "aggregation": "per-subscriber-first", "window": {"seconds": 86_400}}});
     assert_eq!(meta["cost-type"]["cost-context"], context);
     assert_eq!(meta["cost-type"]["cost-metric"], "delay-rt");
     let stats = json!({"samples": 1_234, "subscribers": 45, "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}});
@@ -266,6 +270,36 @@ fn alto_check_53_the_age_of_the_data_and_the_next_computation_are_told() {
 }
 
 #[test]
+fn alto_check_53_answers_tell_the_age_of_the_data_too() {
+    let publication = f1_c1();
+    for (id, path, entry) in entries(&publication) {
+        let Some(accepts) = entry["accepts"].as_str().filter(|_| id != "updates") else {
+            continue;
+        };
+        let body = question(accepts, "nm");
+        let request = glimpse_alto::Request {
+            method: "POST",
+            path: &path,
+            content_type: Some(accepts),
+            body: body.as_bytes(),
+            ..Default::default()
+        };
+        let response = send(&publication, &request);
+        assert_eq!(response.status, 200, "{id}");
+        let fields = ["last-modified", "expires", "cache-control"];
+        assert_eq!(
+            fields.map(|name| response.header(name)),
+            [
+                Some("Thu, 01 Jan 2026 23:58:30 GMT"),
+                Some("Fri, 02 Jan 2026 00:10:00 GMT"),
+                Some("no-store")
+            ],
+            "{id}"
+        );
+    }
+}
+
+#[test]
 fn alto_check_53_an_overdue_computation_still_expires_later_than_now() {
     let request = glimpse_alto::Request {
         method: "GET",
@@ -286,10 +320,10 @@ fn alto_check_53_an_overdue_computation_still_expires_later_than_now() {
 
 #[test]
 fn nothing_measured_is_still_a_conformant_publication() {
-    let mut empty = content(&f1(), CostMap::default());
-    empty.network_map = NetworkMap::with_rest([], &PidName::total()).unwrap();
+    let mut empty = edition("nm", &f1(), CostMap::default());
+    empty.map = Arc::new(NetworkMap::with_rest([], &PidName::total()).unwrap());
     empty.provenance.newest_us = None;
-    let publication = Publication::new(empty).unwrap();
+    let publication = Publication::new(current(empty)).unwrap();
     let response = get(&publication, &path_of(&publication, "nm-routingcost"));
     assert_eq!(
         (response.status, response.header("last-modified")),
@@ -302,9 +336,30 @@ fn nothing_measured_is_still_a_conformant_publication() {
 fn a_cost_of_an_unknown_pid_is_refused() {
     let cells = CostMap::new([(pid("PID1"), pid("PID9"), glimpse_alto::Cost::new(1))]);
     assert_eq!(
-        Publication::new(content(&f1(), cells)).unwrap_err(),
+        Publication::new(current(edition("nm", &f1(), cells))).unwrap_err(),
         PublicationError::UnknownPid(pid("PID9"))
     );
+    let mut other = edition("nm", &f1(), c1());
+    other.properties.insert(pid("PID8"), [].into());
+    assert_eq!(
+        Publication::new(current(other)).unwrap_err(),
+        PublicationError::UnknownPid(pid("PID8"))
+    );
+}
+
+#[test]
+fn a_calendar_has_a_value_for_each_interval() {
+    let mut uneven = edition("nm", &f1(), c1());
+    let mut calendar = by_hours(&c1());
+    let cells = Arc::make_mut(&mut calendar.cells);
+    let cell = cells.values_mut().next().unwrap();
+    *cell = cell[1..].into();
+    uneven.columns[0].calendars.push(calendar);
+    let expected = PublicationError::Calendar {
+        column: "routingcost".into(),
+        kind: CalendarKind::HourOfDay,
+    };
+    assert_eq!(Publication::new(current(uneven)).unwrap_err(), expected);
 }
 
 #[test]
@@ -315,6 +370,7 @@ fn two_publications_of_one_content_are_equal_byte_for_byte() {
             .map(|(path, d)| (path.to_owned(), d.identity.bytes.to_vec()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(bytes(&one).len(), 6);
+    assert_eq!(bytes(&one).len(), 7);
     assert_eq!(bytes(&one), bytes(&two));
+    assert_eq!(bytes(&library()), bytes(&library()));
 }

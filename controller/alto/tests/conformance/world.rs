@@ -1,10 +1,12 @@
 //! Fixtures and a client that knows only the answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use glimpse_alto::{
-    Anonymity, Content, Cost, CostMap, Limits, NetworkMap, NetworkMapError, PidName, Provenance,
-    Publication, Request, ResourceId, Response, Serving, answer,
+    Anonymity, Calendar, CalendarKind, Column, Content, Cost, CostContext, CostMap, CostMetric,
+    Edition, Limits, NetworkMap, NetworkMapError, Parameter, PidName, Preference, Provenance,
+    Publication, Request, ResourceId, Response, Serving, Shelf, Shelved, answer,
 };
 use serde_json::Value;
 
@@ -45,11 +47,58 @@ pub(crate) fn c1() -> CostMap {
     CostMap::new(cells)
 }
 
-pub(crate) fn content(groups: &Groups, delay_rt: CostMap) -> Content {
-    Content {
-        network_map_id: id("nm"),
-        network_map: network_map(groups).unwrap(),
-        delay_rt,
+/// A column whose name is the metric's in the usual form.
+pub(crate) fn column(metric: &str, seconds: u64, costs: CostMap) -> Column {
+    let window = BTreeMap::from([("seconds".to_owned(), Parameter::Number(seconds))]);
+    Column {
+        name: metric.replace(':', "-").replace('.', "_"),
+        metric: CostMetric::new(metric).unwrap(),
+        preference: if metric.starts_with("tput") {
+            Preference::Higher
+        } else {
+            Preference::Lower
+        },
+        context: CostContext::new([
+            ("aggregation", "per-subscriber-first".into()),
+            ("window", Parameter::Object(window)),
+        ]),
+        description: format!("figures of {metric}"),
+        costs,
+        calendars: vec![],
+        fetched: true,
+        samples: 1_234,
+        subscribers: 45,
+    }
+}
+
+/// The given costs as a calendar of the hours, a unit more in each.
+pub(crate) fn by_hours(costs: &CostMap) -> Calendar {
+    let cell = |cost: Cost| (0..24).map(|hour| Cost::new(cost.units() + hour)).collect();
+    Calendar {
+        kind: CalendarKind::HourOfDay,
+        start_us: NOW_US - 86_400_000_000,
+        interval_s: 3_600,
+        intervals: 24,
+        cells: Arc::new(
+            costs
+                .cells()
+                .map(|(s, d, cost)| ((s.clone(), d.clone()), cell(cost)))
+                .collect(),
+        ),
+    }
+}
+
+/// `routingcost` and `delay-rt` of a day.
+pub(crate) fn edition(name: &str, groups: &Groups, delay_rt: CostMap) -> Edition {
+    let day_s = 86_400;
+    Edition {
+        id: id(name),
+        map: Arc::new(network_map(groups).unwrap()),
+        columns: vec![
+            column("routingcost", day_s, delay_rt.routingcost()),
+            column("delay-rt", day_s, delay_rt),
+        ],
+        properties: BTreeMap::new(),
         provenance: Provenance {
             window_start_us: NOW_US - 86_400_000_000,
             window_end_us: NOW_US,
@@ -63,8 +112,56 @@ pub(crate) fn content(groups: &Groups, delay_rt: CostMap) -> Content {
     }
 }
 
+pub(crate) fn current(edition: Edition) -> Content {
+    shelved([(edition, Shelf::Current)])
+}
+
+pub(crate) fn shelved(editions: impl IntoIterator<Item = (Edition, Shelf)>) -> Content {
+    Content {
+        editions: editions
+            .into_iter()
+            .map(|(edition, shelf)| Shelved { edition, shelf })
+            .collect(),
+        fetched_only: false,
+    }
+}
+
 pub(crate) fn publish(groups: &Groups, delay_rt: CostMap) -> Publication {
-    Publication::new(content(groups, delay_rt)).unwrap()
+    Publication::new(current(edition("nm", groups, delay_rt))).unwrap()
+}
+
+/// Everything at once: two current editions with calendars and properties, one recent, two months.
+pub(crate) fn library() -> Publication {
+    let of = |name: &str, days: u64| {
+        let mut edition = edition(name, &f1(), c1());
+        edition.columns.push(column("delay-rt:p95", 1, c1()));
+        edition.columns.push(column("tput", 1, c1()));
+        let count = column("priv:glimpse-n", 1, c1());
+        edition.columns.push(Column {
+            fetched: false,
+            ..count
+        });
+        for column in &mut edition.columns {
+            let seconds = Parameter::Number(days * 86_400);
+            column.context = CostContext::new([("window", seconds)]);
+        }
+        edition.columns[1].calendars.push(by_hours(&c1()));
+        let mut days = by_hours(&c1());
+        days.kind = CalendarKind::DayOfWindow;
+        days.interval_s = 86_400;
+        edition.columns[1].calendars.push(days);
+        let isp = (".priv:glimpse-isp".to_owned(), "as3320".to_owned());
+        edition.properties.insert(pid("PID1"), [isp].into());
+        edition
+    };
+    Publication::new(shelved([
+        (of("nm-2026-10", 31), Shelf::Archive),
+        (of("nm", 7), Shelf::Current),
+        (of("nm-seg", 7), Shelf::Current),
+        (of("nm-hour", 1), Shelf::Recent),
+        (of("nm-2026-11", 30), Shelf::Archive),
+    ]))
+    .unwrap()
 }
 
 pub(crate) fn f1_c1() -> Publication {
@@ -104,7 +201,38 @@ pub(crate) fn get_json(publication: &Publication, path: &str) -> Value {
     json(&response)
 }
 
-/// The directory's entries as (id, path, entry).
+/// An entry of a directory.
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) entry: Value,
+    /// The directory in which it stands.
+    pub(crate) directory: Value,
+}
+
+/// The entries of the root and of all directories that are linked.
+pub(crate) fn listed(publication: &Publication) -> Vec<Listed> {
+    let mut listed = Vec::new();
+    let mut unread = vec!["/".to_owned()];
+    while let Some(base) = unread.pop() {
+        let directory = get_json(publication, &base);
+        for (id, entry) in directory["resources"].as_object().unwrap() {
+            let path = format!("{base}{}", entry["uri"].as_str().unwrap());
+            if entry["media-type"] == "application/alto-directory+json" {
+                unread.push(path.clone());
+            }
+            listed.push(Listed {
+                id: id.clone(),
+                path,
+                entry: entry.clone(),
+                directory: directory.clone(),
+            });
+        }
+    }
+    listed
+}
+
+/// The root directory's entries as (id, path, entry).
 pub(crate) fn entries(publication: &Publication) -> Vec<(String, String, Value)> {
     let directory = get_json(publication, "/");
     let resources = directory["resources"].as_object().unwrap();
@@ -118,6 +246,24 @@ pub(crate) fn entries(publication: &Publication) -> Vec<(String, String, Value)>
             )
         })
         .collect()
+}
+
+/// A body that every resource of the media type answers, over F1 as `map`.
+pub(crate) fn question(accepts: &str, map: &str) -> String {
+    let cost_type = r#""cost-type":{"cost-metric":"routingcost","cost-mode":"numerical"}"#;
+    match accepts {
+        "application/alto-networkmapfilter+json" => r#"{"pids":[]}"#.to_owned(),
+        "application/alto-costmapfilter+json" => format!("{{{cost_type}}}"),
+        "application/alto-endpointcostparams+json" => format!(
+            r#"{{{cost_type},"endpoints":{{"srcs":["ipv4:192.0.2.1"],"dsts":["ipv4:198.51.100.200"]}}}}"#
+        ),
+        "application/alto-propmapparams+json" => r#"{"entities":[],"properties":[]}"#.to_owned(),
+        "application/alto-updatestreamparams+json" => {
+            format!(r#"{{"add":{{"a":{{"resource-id":"{map}"}}}}}}"#)
+        }
+        PARAMS => format!(r#"{{"properties":["{map}.pid"],"endpoints":["ipv4:192.0.2.34"]}}"#),
+        other => panic!("{other} is no media type of ours"),
+    }
 }
 
 /// The path of a resource, found by its id in the directory.

@@ -100,6 +100,7 @@ impl Controller {
             Arc::new(store),
             config,
             pki,
+            crate::alto::Places::default(),
             Arc::new(clock::now),
             stopped.clone(),
         );

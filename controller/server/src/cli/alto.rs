@@ -1,80 +1,40 @@
-//! `alto export`.
+//! `alto get|ecs|watch|export|publish`.
 
+mod export;
+mod fetch;
+mod get;
+mod publish;
+mod server;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use super::CliError;
 use super::output::Output;
-use super::{CliError, PlaceFile, open};
-use crate::alto::compute;
-use crate::clock;
-use clap::{Args, Subcommand};
-use glimpse_store::Store;
-use serde::Serialize;
-use std::path::{Path, PathBuf};
+use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Compute the maps now and write them as files: directory.json, networkmap/…, costmap/….
-    Export(Export),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Export {
-    #[command(flatten)]
-    place: PlaceFile,
-    /// Directory to write to; made where it is missing.
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
-}
-
-#[derive(Serialize)]
-struct File {
-    path: PathBuf,
-    media_type: &'static str,
-    bytes: usize,
+    /// Fetch a map of any ALTO server, or ask for a part of it; without an option list what the server offers.
+    Get(get::Get),
+    /// Ask any ALTO server for costs between addresses.
+    Ecs(get::Ecs),
+    /// Follow the changes of maps of any ALTO server until Ctrl-C.
+    Watch(watch::Watch),
+    /// Write what this controller publishes as files: for a regulator, or for a static web server.
+    Export(export::Export),
+    /// Compute now what is due, with late results; a running server shows it within `alto.interval_s`.
+    Publish(publish::Publish),
 }
 
 impl Command {
     pub(super) async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
         match self {
+            Self::Get(get) => get.run(output).await,
+            Self::Ecs(ecs) => ecs.run(output).await,
+            Self::Watch(watch) => watch.run(output).await,
             Self::Export(export) => export.run(output).await,
+            Self::Publish(publish) => publish.run(output).await,
         }
     }
-}
-
-impl Export {
-    async fn run(self, output: &mut Output<'_>) -> Result<(), CliError> {
-        let config = self.place.load()?;
-        let store = open(&config).await?;
-        let published = compute(&store, &config.alto, clock::now())
-            .await
-            .map_err(CliError::failed)?;
-        store.close().await?;
-        let mut files = Vec::new();
-        for (path, document) in published.publication.documents() {
-            let name = match path.trim_start_matches('/') {
-                "" => "directory.json".to_owned(),
-                path => format!("{path}.json"),
-            };
-            let file = self.dir.join(name);
-            write(&file, &document.identity.bytes)
-                .map_err(|error| CliError::failed(format!("{}: {error}", file.display())))?;
-            files.push(File {
-                path: file,
-                media_type: document.media_type,
-                bytes: document.identity.bytes.len(),
-            });
-        }
-        if output.json {
-            return Ok(output.json(&files)?);
-        }
-        for File { path, bytes, .. } in &files {
-            writeln!(output.out, "{}  {bytes} bytes", path.display())?;
-        }
-        Ok(())
-    }
-}
-
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(directory) = file.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    std::fs::write(file, bytes)
 }

@@ -1,5 +1,6 @@
 //! What is printed, and how.
 
+use crate::alto::client::is_unprintable;
 use glimpse_model::time::{SECOND, Timestamp};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -20,8 +21,21 @@ const WIDEST: usize = 36;
 impl Output<'_> {
     /// Prints `document` as one line of JSON.
     pub(super) fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut *self.out, document)?;
-        writeln!(self.out)
+        self.text_of_json(&serde_json::to_string(document)?)
+    }
+
+    /// Prints a text of JSON and a line end. What a terminal might obey instead of showing it is escaped, which changes no value: it can
+    /// be in strings only.
+    pub(super) fn text_of_json(&mut self, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((at, c)) = rest
+            .char_indices()
+            .find(|(_, c)| *c != '\n' && is_unprintable(*c))
+        {
+            write!(self.out, "{}\\u{:04x}", &rest[..at], u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        writeln!(self.out, "{rest}")
     }
 
     /// Prints an aligned table.

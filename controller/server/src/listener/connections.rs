@@ -1,5 +1,8 @@
 //! One connection: handshake, peer, requests.
+//!
+//! Most connections wait: what is large lies on the heap, for a future has room for what it awaits at each place where that is moved.
 
+use super::stall::Stall;
 use super::{Bounds, Gate, Peer};
 use crate::pki::AgentCertificate;
 use axum::Router;
@@ -14,7 +17,6 @@ use rustls::ServerConfig;
 use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -68,6 +70,7 @@ impl Connections {
             agent: None,
             pinned: None,
         };
+        let stream = Stall::new(stream, self.bounds.stall);
         self.serve(stream, peer, Protocol::Http1).await;
     }
 
@@ -77,11 +80,13 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let stream = Stall::new(stream, self.bounds.stall);
         let handshake = TlsAcceptor::from(config).accept(stream);
+        let handshake = Box::pin(tokio::time::timeout(self.bounds.handshake, handshake));
         let stream = tokio::select! {
             () = self.stopped() => return,
-            done = tokio::time::timeout(self.bounds.handshake, handshake) => match done {
-                Ok(Ok(stream)) => stream,
+            done = handshake => match done {
+                Ok(Ok(stream)) => Box::new(stream),
                 Ok(Err(error)) => {
                     tracing::debug!(peer = %addr, %error, "handshake failed");
                     return;
@@ -133,13 +138,14 @@ impl Connections {
     {
         let Peer { addr, agent, .. } = peer.clone();
         let asked = AtomicBool::new(false);
+        // hyper keeps room for the answer's future as long as the connection is open: that of a box is small.
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
-            self.answer(request, peer.clone())
+            Box::pin(self.answer(request, peer.clone()))
         });
         let builder = self.builder(protocol);
         let mut connection =
-            pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+            Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let revoked = async {
             match &agent {
                 Some(certificate) => self.gate.revocations.revoked(certificate).await,

@@ -450,6 +450,39 @@ async fn silence_is_bounded_before_and_after_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_peer_takes_nothing_is_closed() {
+    let world = World::new();
+    let app = Router::new().fallback(|| async { vec![0; 1 << 20] });
+    let stop = world.stop.subscribe();
+    let connections = Connections::new(app, world.bounds, world.gate(), stop);
+    let config = Arc::new(public_listener(&world.server).unwrap());
+    let addr: SocketAddr = "192.0.2.1:4335".parse().unwrap();
+    let (near, far) = tokio::io::duplex(4096);
+    let serving = connections.clone();
+    let over_tls = tokio::spawn(async move { serving.tls(far, addr, config).await });
+    let name = ServerName::try_from("controller.example").unwrap();
+    let client = world.client(None, b"http/1.1");
+    let mut secret = client.connect(name, near).await.unwrap();
+    secret.write_all(WHO.as_bytes()).await.unwrap();
+    secret.flush().await.unwrap();
+    let (mut clear, far) = tokio::io::duplex(4096);
+    let plain = tokio::spawn(async move { connections.plain(far, addr).await });
+    clear.write_all(WHO.as_bytes()).await.unwrap();
+    // Who takes something now and then may take long: a byte, or a record of TLS.
+    let mut record = vec![0; 20_000];
+    tokio::time::pause();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        clear.read_u8().await.unwrap();
+        secret.read_exact(&mut record).await.unwrap();
+    }
+    assert!(!plain.is_finished() && !over_tls.is_finished());
+    let both = async { (plain.await.unwrap(), over_tls.await.unwrap()) };
+    let ended = tokio::time::timeout(world.bounds.stall + Duration::from_secs(1), both);
+    ended.await.expect("nobody reads");
+}
+
+#[tokio::test]
 async fn header_size_is_bounded() {
     let mut world = World::new();
     world.bounds.header_bytes = 8 * 1024;

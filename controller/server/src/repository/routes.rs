@@ -1,15 +1,17 @@
 //! `POST /agent/v2/results`.
 
 use super::service;
+use crate::alto;
 use crate::app::Shared;
 use crate::body;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::listener::Peer;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use glimpse_model::record::Receipt;
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 async fn results(
     State(shared): State<Arc<Shared>>,
     Caller(agent): Caller,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Receipt>, Problem> {
@@ -41,5 +44,7 @@ async fn results(
         )
     })??;
     shared.allowances.spend(&agent, length, shared.now());
-    Ok(Json(service::ingest(&shared, agent, batch).await?))
+    let receipt = service::ingest(&shared, agent.clone(), batch).await?;
+    alto::note(&shared, &agent, peer.addr.ip()).await;
+    Ok(Json(receipt))
 }

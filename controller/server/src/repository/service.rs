@@ -1,17 +1,18 @@
 //! What the repository does, without HTTP.
 
-use super::RepositoryError;
 use super::batch::Parsed;
 pub(super) use super::batch::parse;
+use super::{RepositoryError, measured};
 use crate::app::Shared;
 use crate::caller::{Share, Shares};
+use glimpse_aggregate::OPTIONS;
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::instruction::Instruction;
 use glimpse_model::read::{self, Cursor};
 use glimpse_model::record::{Receipt, Record, Rejected, Status};
 use glimpse_model::time::{SECOND, Timestamp};
 use glimpse_store::{Figures, Ingest, NewResult};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,8 @@ type Aims = HashMap<TaskId, Aim>;
 struct Aim {
     target: Option<String>,
     ping_type: Option<String>,
+    /// Those that tell what was measured; `None` where the task is not known.
+    options: Option<Arc<Map<String, Value>>>,
 }
 
 /// What the service keeps between requests; nothing that is not in the database.
@@ -137,6 +140,7 @@ pub(super) async fn ingest(
 }
 
 fn result(record: Record, document: String, aim: Aim, received: Timestamp) -> NewResult {
+    let measured = measured::of_record(&record, aim.options.as_deref());
     let figures = match record.method.as_deref() {
         Some("ping") if record.status == Status::Ok => {
             Figures::of_ping(&record.probe_result, aim.target, aim.ping_type)
@@ -158,6 +162,7 @@ fn result(record: Record, document: String, aim: Aim, received: Timestamp) -> Ne
             .start_time
             .is_some_and(|start| is_suspect(start, received)),
         figures,
+        measured,
         document,
     }
 }
@@ -213,11 +218,17 @@ fn aims(document: &str) -> Aims {
     let Ok(instruction) = parsed else {
         return Aims::new();
     };
-    let aim = |options: &serde_json::Map<String, Value>| {
+    let aim = |options: &Map<String, Value>| {
         let text = |name: &str| options.get(name).and_then(Value::as_str).map(str::to_owned);
         Aim {
             target: text("host").or_else(|| text("url")),
             ping_type: text("type"),
+            options: Some(Arc::new(
+                OPTIONS
+                    .into_iter()
+                    .filter_map(|name| Some((name.to_owned(), options.get(name)?.clone())))
+                    .collect(),
+            )),
         }
     };
     instruction

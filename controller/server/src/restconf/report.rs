@@ -7,13 +7,16 @@
 use super::asker::unusable;
 use crate::app::Shared;
 use crate::repository;
+use glimpse_aggregate::{MAX_VALUES, Material, OPTIONS};
 use glimpse_lmap::names;
 use glimpse_lmap::report::received::{self, Received, Report};
 use glimpse_model::id::{AgentId, ResultId};
 use glimpse_model::record::Status;
 use glimpse_model::time::Timestamp;
 use glimpse_restconf::{Error, Errors, Invoke};
-use glimpse_store::{Coding, Error as StoreError, Figures, Identity, Ingest, NewReport, NewResult};
+use glimpse_store::{
+    Coding, Error as StoreError, Figures, Identity, Ingest, Measured, NewReport, NewResult,
+};
 use glimpse_yang::table::CONTROLLER;
 use glimpse_yang::view::View;
 use glimpse_yang::write::Writer;
@@ -204,6 +207,10 @@ fn row(
     let kind = option("type")
         .map(|kind| cut(kind, MAX_KIND))
         .or_else(|| Some("Udp".to_owned()).filter(|_| method.as_deref() == Some("ping")));
+    let measured = match (method.as_deref(), status) {
+        (Some(method), Status::Ok) => measured(result, method, &figures),
+        _ => None,
+    };
     NewResult {
         id: ResultId::from_parts(result.start, random),
         instruction: result.schedule.as_deref().and_then(names::instruction_id),
@@ -215,6 +222,7 @@ fn row(
                 ..Figures::default()
             },
         },
+        measured,
         method,
         status,
         start: Some(result.start),
@@ -223,22 +231,63 @@ fn row(
     }
 }
 
-/// The tables as figures of ours: columns of a single row by name, a single column as a list.
+/// What maps are made of. Reports tell nothing of the state of the machine, nor how long the run took.
+fn measured(result: &Received, method: &str, figures: &Map<String, Value>) -> Option<Measured> {
+    let nothing = Map::new();
+    let options = result.options.iter().filter_map(|option| {
+        let name = option
+            .name
+            .as_deref()
+            .filter(|name| OPTIONS.contains(name))?;
+        Some((name.to_owned(), option.value.as_deref()?.into()))
+    });
+    repository::measured::of(&Material {
+        method,
+        options: Some(&options.collect()),
+        probe_result: figures,
+        pre_info: &nothing,
+        post_info: &nothing,
+        own_bytes: 0,
+        duration_ms: None,
+        shown_us: None,
+    })
+}
+
+/// Lists of entries by a column that no other has: a report does not name its tables.
+const ENTRIES: [(&str, &str); 2] = [("hop", "results"), ("query_us", "queries")];
+/// Lists of figures that may have one only.
+const LISTS: [&str; 2] = ["round_trip_ms", "train_capacity_bps"];
+
+/// The tables as figures of ours: columns of a single row by name, where that is `outer.inner` inside of `outer`; lists as lists.
 fn figures(result: &Received) -> Map<String, Value> {
     let mut figures = Map::new();
     for (_, table) in &result.tables {
-        match (&table.columns[..], &table.rows[..]) {
-            ([column], rows) if column == "round_trip_ms" => {
-                let number = |row: &Vec<String>| row.first()?.parse::<f64>().ok().map(Value::from);
-                figures.insert(column.clone(), rows.iter().filter_map(number).collect());
+        let entries = ENTRIES
+            .iter()
+            .find(|(column, _)| table.columns.iter().any(|own| own == column));
+        match (entries, &table.columns[..], &table.rows[..]) {
+            (Some((_, list)), columns, rows) => {
+                let rows = rows.iter().take(MAX_VALUES);
+                let entries = rows.map(|row| Value::Object(entry(columns, row)));
+                figures.insert((*list).to_owned(), entries.collect());
             }
-            (columns, [row]) => {
-                for (column, value) in columns
-                    .iter()
-                    .zip(row)
-                    .filter(|(_, value)| !value.is_empty())
-                {
-                    figures.insert(column.clone(), Value::from(value.as_str()));
+            (None, [column], rows) if rows.len() != 1 || LISTS.contains(&column.as_str()) => {
+                let values = rows.iter().take(MAX_VALUES).filter_map(|row| row.first());
+                let values = values.map(|value| Value::from(value.as_str()));
+                figures.insert(column.clone(), values.collect());
+            }
+            (None, columns, [row]) => {
+                for (column, value) in entry(columns, row) {
+                    let Some((outer, inner)) = column.split_once('.') else {
+                        figures.insert(column, value);
+                        continue;
+                    };
+                    let outer = figures
+                        .entry(outer)
+                        .or_insert_with(|| Value::Object(Map::new()));
+                    if let Value::Object(outer) = outer {
+                        outer.insert(inner.to_owned(), value);
+                    }
                 }
             }
             _ => {}
@@ -246,3 +295,18 @@ fn figures(result: &Received) -> Map<String, Value> {
     }
     figures
 }
+
+/// A row by its columns; lists inside are JSON.
+fn entry(columns: &[String], row: &[String]) -> Map<String, Value> {
+    let filled = columns.iter().zip(row).filter(|(_, text)| !text.is_empty());
+    filled
+        .map(|(column, text)| {
+            let list = (column == "addresses").then(|| serde_json::from_str(text).ok());
+            let value = list.flatten().unwrap_or_else(|| text.as_str().into());
+            (column.clone(), value)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

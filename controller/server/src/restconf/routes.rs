@@ -6,6 +6,7 @@ use super::asker::{Asker, asker};
 use super::engine::BODY_BYTES;
 use super::own;
 use super::places::Held;
+use crate::alto;
 use crate::app::Shared;
 use crate::body;
 use crate::config::Role;
@@ -109,10 +110,16 @@ async fn own_root(State(shared): State<Arc<Shared>>, request: HttpRequest<Body>)
         let length = head.request.body.len();
         shared.allowances.spend(agent, length, shared.now());
     }
+    let from = head.peer.map(|peer| peer.addr.ip());
     let mut request = head.request;
     request.user = asker.as_ref().map(Asker::user);
     let finished = own::answer(&shared, asker.as_ref(), request, packed, held).await;
     audit(&finished);
+    if let (Some(Asker::Agent(agent)), Some(_), Some(from)) = (&asker, body, from)
+        && finished.audit.status < 300
+    {
+        alto::note(&shared, agent, from).await;
+    }
     response(finished.response)
 }
 

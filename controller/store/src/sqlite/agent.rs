@@ -167,3 +167,16 @@ pub(super) async fn label(
     }
     Ok(true)
 }
+
+pub(super) async fn found(
+    connection: &mut SqliteConnection,
+    id: &AgentId,
+    labels: &Labels,
+) -> Result<bool, Error> {
+    let done = sqlx::query("UPDATE agents SET found = $2 WHERE id = $1 AND forgotten_us IS NULL")
+        .bind(id.as_str())
+        .bind(labels_to_text(labels)?)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -33,7 +33,7 @@ pub(super) async fn forget(
     overwrite(connection).await?;
     let done = sqlx::query(
         "UPDATE agents SET forgotten_us = $2, forget_wish = $3, revoked_us = coalesce(revoked_us, $2), \
-         group_name = NULL, labels = '{}' WHERE id = $1 AND forgotten_us IS NULL",
+         group_name = NULL, labels = '{}', found = NULL WHERE id = $1 AND forgotten_us IS NULL",
     )
     .bind(id.as_str())
     .bind(at.as_micros())

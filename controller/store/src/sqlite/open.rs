@@ -114,6 +114,10 @@ pub(super) fn migrations() -> Migrator {
             "forgotten",
             include_str!("../../migrations/sqlite/0004_forgotten.sql"),
         ),
+        (
+            "alto",
+            include_str!("../../migrations/sqlite/0005_alto.sql"),
+        ),
     ];
     let migrations = (1..).zip(steps).map(|(version, (name, sql))| {
         Migration::new(

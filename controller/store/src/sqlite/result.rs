@@ -1,17 +1,17 @@
 //! Results: written once, read as streams.
 
-use crate::figures::{pack, unpack};
-use crate::{Error, Figures, Filter, Ingest, NewResult, PingRow, ResultRow, Rows};
+use crate::measured::pack;
+use crate::{Error, Figures, Filter, Ingest, NewResult, ResultRow, Rows};
 use futures_util::TryStreamExt;
 use glimpse_model::id::{AgentId, InstructionId, ResultId, TaskId};
 use glimpse_model::ping::PingFigures;
 use glimpse_model::time::Timestamp;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::mpsc;
 
 /// Rows read ahead of whoever takes them.
-const READ_AHEAD: usize = 64;
+pub(super) const READ_AHEAD: usize = 64;
 
 pub(super) async fn ingest(
     connection: &mut SqliteConnection,
@@ -43,13 +43,11 @@ async fn insert(
         target,
         ping_type,
         ping,
-        rtts_us,
     } = &result.figures;
-    let rtts = (!rtts_us.is_empty()).then(|| pack(rtts_us));
     let done = sqlx::query(
         "INSERT INTO results (id, agent, instruction, task, method, status, start_us, \
          received_us, clock_suspect, target, ping_type, destination, sent, received, loss_ppm, \
-         rtt_median_us, rtt_min_us, rtt_max_us, rtts_us, document) \
+         rtt_median_us, rtt_min_us, rtt_max_us, document, measured) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
          $19, $20) ON CONFLICT (id) DO NOTHING",
     )
@@ -71,8 +69,8 @@ async fn insert(
     .bind(ping.rtt_median_us)
     .bind(ping.rtt_min_us)
     .bind(ping.rtt_max_us)
-    .bind(rtts)
     .bind(&result.document)
+    .bind(result.measured.as_ref().map(pack))
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -94,27 +92,6 @@ pub(super) fn rows(pool: SqlitePool, filter: Filter) -> Rows<ResultRow> {
     .bind(filter.method)
     .bind(filter.agent.map(|agent| agent.as_str().to_owned()))
     .bind(filter.since.map(Timestamp::as_micros));
-    stream(pool, query, read)
-}
-
-pub(super) fn pings(pool: SqlitePool, from: Timestamp, to: Timestamp) -> Rows<PingRow> {
-    let query = sqlx::query(
-        "SELECT r.agent, a.labels ->> '$.isp' AS isp, a.labels ->> '$.region' AS region, \
-         coalesce(r.target, r.destination) AS target, r.ping_type, r.rtts_us, r.start_us, \
-         r.clock_suspect FROM results r LEFT JOIN agents a ON a.id = r.agent \
-         WHERE r.method = 'ping' AND r.start_us >= $1 AND r.start_us < $2 AND r.status = 'ok' \
-         AND coalesce(r.target, r.destination) IS NOT NULL",
-    )
-    .bind(from.as_micros())
-    .bind(to.as_micros());
-    stream(pool, query, read_ping)
-}
-
-fn stream<T: Send + 'static>(
-    pool: SqlitePool,
-    query: sqlx::query::Query<'static, Sqlite, SqliteArguments>,
-    read: fn(&SqliteRow) -> Result<T, Error>,
-) -> Rows<T> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     tokio::spawn(async move {
         let mut rows = query.fetch(&pool);
@@ -163,25 +140,8 @@ fn read(row: &SqliteRow) -> Result<ResultRow, Error> {
                 rtt_min_us: row.try_get("rtt_min_us")?,
                 rtt_max_us: row.try_get("rtt_max_us")?,
             },
-            rtts_us: Vec::new(),
         },
         document: row.try_get("document")?,
-    })
-}
-
-fn read_ping(row: &SqliteRow) -> Result<PingRow, Error> {
-    Ok(PingRow {
-        agent: row.try_get("agent")?,
-        isp: row.try_get("isp")?,
-        region: row.try_get("region")?,
-        target: row.try_get("target")?,
-        ping_type: row.try_get("ping_type")?,
-        rtts_us: row
-            .try_get::<Option<&[u8]>, _>("rtts_us")?
-            .map(unpack)
-            .unwrap_or_default(),
-        start: Timestamp::from_micros(row.try_get("start_us")?),
-        clock_suspect: row.try_get("clock_suspect")?,
     })
 }
 

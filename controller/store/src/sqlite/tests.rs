@@ -3,7 +3,7 @@
 use super::open::migrations;
 use super::*;
 use crate::suite::{self, agent_id, enrol, newcomers, now, result};
-use crate::{Audience, Error, NewInstruction};
+use crate::{AltoStore, Audience, Error, NewInstruction};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -85,6 +85,74 @@ async fn older_databases_are_brought_up_to_date() {
     assert_eq!(told.documents, ["{}"], "what was told stays told");
     let kept = store.instructions(false).await.unwrap();
     assert_eq!((kept[0].reach, kept[0].withheld), (1, 0));
+}
+
+/// Pings as they were stored before there was the column `measured`.
+#[tokio::test]
+async fn old_pings_are_read_by_their_old_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("glimpse.db");
+    let mut old = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    Migrator::with_migrations(migrations().iter().take(4).cloned().collect())
+        .run_direct(None, &mut old, false)
+        .await
+        .unwrap();
+    // Times of 30, 10 and 20 ms; none; one.
+    for (id, target, kind, loss_ppm, rtts) in [
+        (
+            "01",
+            "'anchor'",
+            "'Icmp'",
+            "250000",
+            "x'3075000010270000204e0000'",
+        ),
+        ("02", "NULL", "'Udp'", "1000000", "NULL"),
+        ("03", "'anchor'", "'Tcp'", "500000", "x'10270000'"),
+        ("04", "'anchor'", "'Peer'", "0", "x'10270000'"),
+        ("05", "'anchor'", "NULL", "0", "x'10270000'"),
+    ] {
+        let row = format!(
+            "INSERT INTO results (id, agent, method, status, start_us, received_us, clock_suspect, target, ping_type, \
+             destination, loss_ppm, rtts_us, document) \
+             VALUES (x'{id}', 'a', 'ping', 'ok', {id}, 9, 1, {target}, {kind}, '192.0.2.1', {loss_ppm}, {rtts}, '{{}}')"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(row))
+            .execute(&mut old)
+            .await
+            .unwrap();
+    }
+    old.close().await.unwrap();
+    let store = Sqlite::open(&path, &Options::default()).await.unwrap();
+    let mut rows = store.measurements(Timestamp::from_micros(0), Timestamp::from_micros(9));
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().await.unwrap() {
+        assert!(row.clock_suspect && row.cpu_percent.is_none() && row.isp.is_none());
+        assert_eq!(row.received, Timestamp::from_micros(9));
+        found.push((row.start.as_micros(), row.target, row.figures));
+    }
+    found.sort();
+    let expected = [
+        (
+            1,
+            "anchor",
+            vec![
+                (3, vec![250_000]),
+                (4, vec![20_000, 0, 10_000]),
+                (0, vec![30_000, 10_000, 20_000]),
+            ],
+        ),
+        (2, "192.0.2.1", vec![(3, vec![1_000_000])]),
+        (3, "anchor", vec![(1, vec![10_000])]),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(start, target, figures)| (start, target.to_owned(), figures))
+    );
 }
 
 #[tokio::test]

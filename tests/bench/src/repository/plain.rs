@@ -34,7 +34,7 @@ impl Plain {
     pub(super) async fn insert(&mut self, template: &Template, batch: &[Copy]) -> Result<()> {
         let columns = [&TEXTS[..], &NUMBERS[..]].concat().join(", ");
         let mut query = QueryBuilder::new(format!(
-            "INSERT INTO results ({columns}, rtts_us, id, document) "
+            "INSERT INTO results ({columns}, measured, id, document) "
         ));
         query.push_values(batch, |mut row, copy| {
             for text in &template.texts {
@@ -43,7 +43,7 @@ impl Plain {
             for number in template.numbers {
                 row.push_bind(number);
             }
-            row.push_bind(template.rtts.as_deref())
+            row.push_bind(template.measured.as_deref())
                 .push_bind(copy.id.as_bytes().as_slice())
                 .push_bind(copy.document.as_str());
         });

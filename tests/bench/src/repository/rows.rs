@@ -33,8 +33,8 @@ pub(super) const NUMBERS: [&str; 9] = [
     "rtt_min_us",
     "rtt_max_us",
 ];
-/// `id`, `rtts_us` and `document`.
-const OTHERS: usize = 3;
+/// `id`, `document`, `measured`, and `rtts_us`, which is no longer written.
+const OTHERS: usize = 4;
 
 /// The row that all are copies of.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Template {
     id: String,
     pub(super) texts: [Option<String>; TEXTS.len()],
     pub(super) numbers: [Option<i64>; NUMBERS.len()],
-    pub(super) rtts: Option<Vec<u8>>,
+    pub(super) measured: Option<Vec<u8>>,
     document: String,
 }
 
@@ -81,7 +81,7 @@ impl Template {
             id: ResultId::from_bytes(id).to_string(),
             texts: Default::default(),
             numbers: [None; NUMBERS.len()],
-            rtts: row.try_get("rtts_us")?,
+            measured: row.try_get("measured")?,
             document: row.try_get("document")?,
         };
         for (text, name) in template.texts.iter_mut().zip(TEXTS) {
@@ -201,7 +201,7 @@ mod tests {
             id: id.clone(),
             texts: Default::default(),
             numbers: [None; NUMBERS.len()],
-            rtts: None,
+            measured: None,
             document: document.clone(),
         };
         let mut rows = Rows::new(template, start);

@@ -180,20 +180,4 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "overlap",
         r#"{"a":{"ipv4":["192.0.2.0/24"]},"b":{"ipv4":["192.0.2.0/24"]}}"#,
     ),
-    (
-        "alto_request",
-        "directory",
-        "/\napplication/alto-directory+json, */*;q=0.1\ngzip;q=0, br\n\n\"abc\", W/\"d\"\n",
-    ),
-    ("alto_request", "map", "/networkmap/nm\n*/*\ngzip\n\n*\n"),
-    (
-        "alto_request",
-        "cost",
-        "/costmap/nm/delay-rt\napplication/alto-costmap+json\n\n\n\n",
-    ),
-    (
-        "alto_request",
-        "endpoints",
-        "/endpointprop\napplication/alto-endpointprop+json,application/alto-error+json\n\napplication/alto-endpointpropparams+json\n\n{\"properties\":[\"nm.pid\"],\"endpoints\":[\"ipv4:192.0.2.34\",\"ipv6:2001:db8::1\",\"ipv4:1.2.3\"]}",
-    ),
 ];

@@ -1,13 +1,16 @@
 //! What the agents are asked to do.
 
 use super::network::Network;
-use super::target::PORT;
+use super::target::{DOWNLOAD, HTTP_PORT, PORT};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
 
 /// How often each target is measured by each agent.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
+
+/// What one download may use, bytes: a little more than targets send within the time that it takes.
+const DOWNLOAD_BYTES: u32 = 8_000_000;
 
 /// How a ping is sent, by the names on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,11 +66,11 @@ fn group_may_ping(range: &str) -> bool {
     matches!(bounds[..], [low, high] if (low..=high).contains(&nix::unistd::getegid().as_raw()))
 }
 
-/// One instruction per target: all types in a row, again and again.
+/// One instruction per target: all types in a row, again and again. And a short download from the first, once.
 pub(super) fn document(network: &Network, types: &[PingType]) -> Value {
     let lan = matches!(network, Network::Namespaces(_));
-    let instructions: Vec<Value> = network
-        .targets()
+    let targets = network.targets();
+    let mut instructions: Vec<Value> = targets
         .iter()
         .enumerate()
         .map(|(i, target)| {
@@ -82,6 +85,14 @@ pub(super) fn document(network: &Network, types: &[PingType]) -> Value {
                 "timing": {"periodic": {"interval": INTERVAL.as_millis(), "randomSpread": 500}}})
         })
         .collect();
+    let [first, _] = targets;
+    // Pings wait while a line is filled: from one target only, so that none of them misses its turn.
+    let download = json!({"id": "down", "method": "httpdownload", "options": {
+        "url": format!("http://{first}:{HTTP_PORT}{DOWNLOAD}"), "target_time": 2000, "ramp_up_time": 1000,
+        "slot_length": 500, "max_bytes": DOWNLOAD_BYTES}});
+    instructions.push(
+        json!({"id": "demo-down", "lan": lan, "task": download, "timing": {"immediate": {}}}),
+    );
     json!({"schema": 2, "instructions": instructions})
 }
 
@@ -94,10 +105,12 @@ mod tests {
     fn every_type_goes_to_every_target() {
         let campaign = document(&Network::LOOPBACK, &PingType::ALL);
         let instructions = campaign["instructions"].as_array().unwrap();
-        assert_eq!(instructions.len(), 2);
+        assert_eq!(instructions.len(), 3);
         assert_eq!(instructions[1]["tasks"][2]["options"]["type"], "Icmp");
         assert_eq!(instructions[1]["tasks"][2]["options"]["host"], "127.0.0.3");
         assert_eq!(instructions[0]["timing"]["periodic"]["interval"], 5000);
+        let url = &instructions[2]["task"]["options"]["url"];
+        assert_eq!(url, "http://127.0.0.2:33480/down");
     }
 
     #[test]

@@ -6,11 +6,12 @@ use super::network::{self, Network};
 use super::page::Address;
 use super::stage::Stage;
 use super::tally::Tally;
-use crate::{clock, workspace};
+use crate::{clock, walker, workspace};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -67,7 +68,8 @@ pub(super) fn start_controller(programs: &Programs, stage: &mut Stage) -> Result
     Ok(controller)
 }
 
-/// The controller's configuration: ports of its own, and the pace and the publicity of a demonstration.
+/// The controller's configuration: ports of its own, and the pace and the publicity of a demonstration. Households that share one
+/// machine are busy with each other, which says nothing against what they measure.
 fn configuration(agents: SocketAddr, alto: SocketAddr, admin: SocketAddr) -> String {
     format!(
         "[listen]\n\
@@ -82,7 +84,12 @@ fn configuration(agents: SocketAddr, alto: SocketAddr, admin: SocketAddr) -> Str
          packets_per_second = 10000\n\n\
          [alto]\n\
          interval_s = 2\n\
-         lab = true\n"
+         lab = true\n\n\
+         [alto.trust]\n\
+         cpu_percent = 100\n\
+         cross_traffic_bps = 1000000000\n\n\
+         [alto.limits]\n\
+         requests_per_minute = 100000\n"
     )
 }
 
@@ -225,9 +232,22 @@ impl Controller {
                 .with_context(|| file.display().to_string())?;
         }
         let published = self.exports.join("alto");
+        if published.exists() {
+            // Of another demonstration, with maps that are not in this one.
+            fs::remove_dir_all(&published).with_context(|| published.display().to_string())?;
+        }
         let mut export = self.command(&["alto", "export"]);
         Stage::ask(export.arg("--dir").arg(&published))?;
         Ok(published)
+    }
+
+    /// Lets the walker check everything that is published, and a change of it.
+    pub(super) fn walk(&self, programs: &Programs, stage: &Stage) -> Result<()> {
+        let url = format!("{}/", self.alto);
+        let mut walk = walker::command(&workspace::root(), &programs.target, &url, &self.root);
+        let own = format!("ipv4:{}", stage.network().controller());
+        walk.args(["--changes", "60", "--address", &own]);
+        crate::process::run(walk.process_group(0))
     }
 
     fn csv(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use super::campaign::PingType;
 use super::fleet::Home;
-use super::map::CostMap;
+use super::map::{CostMap, Maps};
 use super::tally::Tally;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -132,14 +132,14 @@ impl Page {
         Self::print(&text);
     }
 
-    /// The addresses, the table and the map.
+    /// The addresses, the table and the maps.
     pub(super) fn result(
         &mut self,
         homes: &[Home],
         tally: &Tally,
         types: &[PingType],
         addresses: &[Address],
-        map: &CostMap,
+        maps: &Maps,
     ) {
         let mut text = format!("\n{}\n", self.ink(Ink::Bold, "Open"));
         for address in addresses {
@@ -151,19 +151,27 @@ impl Page {
             self.ink(Ink::Bold, "Results: median delay in ms, by type of ping")
         );
         text.push_str(&results(homes, tally, types).print());
-        let _ = writeln!(
-            text,
-            "\n{}",
-            self.ink(
-                Ink::Bold,
-                "ALTO cost map: delay-rt in ms, from provider and region to targets"
-            )
-        );
-        text.push_str(&costs(map).print());
+        for (map, what, shown) in [
+            (
+                &maps.delay_rt,
+                "delay-rt in ms, from provider and region to targets",
+                milliseconds as fn(_) -> _,
+            ),
+            (
+                &maps.tput,
+                "tput in Mbit/s, from targets to provider and region",
+                megabits,
+            ),
+        ] {
+            let heading = format!("ALTO cost map: {what}");
+            let _ = writeln!(text, "\n{}", self.ink(Ink::Bold, &heading));
+            text.push_str(&costs(map, shown).print());
+        }
+        let tag = maps.delay_rt.tag();
         let _ = writeln!(
             text,
             "{}",
-            self.ink(Ink::Dim, &format!("  network map {}", map.tag()))
+            self.ink(Ink::Dim, &format!("  network map {tag}"))
         );
         Self::print(&text);
         self.live = 0;
@@ -233,6 +241,17 @@ fn milliseconds(micros: Option<u32>) -> String {
     }
 }
 
+/// Bytes per second as megabits, with one decimal.
+fn megabits(bytes_per_s: Option<u32>) -> String {
+    match bytes_per_s {
+        None => "–".to_owned(),
+        Some(bytes) => {
+            let tenths = (u64::from(bytes) * 8 + 50_000) / 100_000;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        }
+    }
+}
+
 fn results(homes: &[Home], tally: &Tally, types: &[PingType]) -> Table {
     let mut heads = vec!["agent", "provider", "region"];
     heads.extend(types.iter().map(|kind| kind.name()));
@@ -267,7 +286,7 @@ fn per_cent(part: u32, whole: u32) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
-fn costs(map: &CostMap) -> Table {
+fn costs(map: &CostMap, shown: fn(Option<u32>) -> String) -> Table {
     let destinations = map.destinations();
     let mut heads = vec!["from \\ to"];
     heads.extend(&destinations);
@@ -275,11 +294,8 @@ fn costs(map: &CostMap) -> Table {
     for (source, costs) in map.rows() {
         let mut row = vec![source.to_owned()];
         row.extend(destinations.iter().map(|to| {
-            milliseconds(
-                costs
-                    .get(*to)
-                    .map(|cost| u32::try_from(*cost).unwrap_or(u32::MAX)),
-            )
+            let cost = costs.get(*to).copied();
+            shown(cost.map(|cost| u32::try_from(cost).unwrap_or(u32::MAX)))
         }));
         table.row(row);
     }
@@ -367,6 +383,10 @@ mod tests {
         ] {
             assert_eq!(milliseconds(us), shown);
         }
+        assert_eq!(
+            [None, Some(1_650_000), Some(6)].map(megabits),
+            ["–", "13.2", "0.0"]
+        );
         assert_eq!(
             [per_cent(0, 0), per_cent(1, 3), per_cent(3, 3)],
             ["–", "33.3 %", "100.0 %"]

@@ -58,6 +58,10 @@ impl Tally {
     fn count(&mut self, agent: &str, record: &Value) {
         let status = record["status"].as_str().unwrap_or_default();
         let kind = record["task_id"].as_str().and_then(PingType::of);
+        if kind.is_none() && status == "ok" {
+            // A download: stored, and in no column of the table.
+            return;
+        }
         let (Some(kind), "ok") = (kind, status) else {
             let why = record["skip"]["reason"]
                 .as_str()
@@ -165,5 +169,10 @@ mod tests {
             Some(&(1, "skipped consent".to_owned()))
         );
         assert_eq!(tally.cell(&home(), PingType::Udp), Cell::default());
+        let download =
+            json!({"agent": "a", "record": {"id": "d", "task_id": "down", "status": "ok"}});
+        tally.add(&download.to_string()).unwrap();
+        assert_eq!(tally.others(&home()).map(|(count, _)| *count), Some(1));
+        assert_eq!(tally.stored(), 2);
     }
 }

@@ -1,11 +1,18 @@
-//! A target for measurements: sends UDP datagrams back, accepts TCP connections and closes them.
+//! A target for measurements: sends UDP datagrams back, accepts TCP connections and closes them, serves one endless file.
+
+mod web;
 
 use anyhow::{Context, Result};
+pub(super) use web::DOWNLOAD;
+
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::thread;
 
 /// The port that pings go to unless an instruction says otherwise.
 pub(super) const PORT: u16 = 33434;
+
+/// The port that is downloaded from.
+pub(super) const HTTP_PORT: u16 = 33480;
 
 /// What `cargo xtask echo` takes.
 #[derive(clap::Args)]
@@ -25,9 +32,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let at = SocketAddrV4::new(*address, arguments.port);
         let datagrams = UdpSocket::bind(at).with_context(|| format!("UDP {at}"))?;
         let connections = TcpListener::bind(at).with_context(|| format!("TCP {at}"))?;
+        let web = SocketAddrV4::new(*address, HTTP_PORT);
+        let web = TcpListener::bind(web).with_context(|| format!("HTTP {web}"))?;
         println!("answering at {at}");
         threads.push(thread::spawn(move || send_back(&datagrams)));
         threads.push(thread::spawn(move || accept(&connections)));
+        threads.push(thread::spawn(move || web::serve(&web)));
     }
     for thread in threads {
         // Neither loop returns; a panic in one has been printed by it.

@@ -343,6 +343,7 @@ async fn reports_are_kept_as_they_came_for_their_time() {
             start: Some(old),
             clock_suspect: false,
             figures: glimpse_store::Figures::default(),
+            measured: None,
             document: "{}".to_owned(),
         }];
         let stored = store.add_report(agent_id("a-1"), raw.clone(), results, old);

@@ -1,0 +1,200 @@
+//! Bodies of documents, and what can be told from a body.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Document, Provenance, Representation};
+use crate::{
+    Column, CostMap, CostMode, NetworkMap, PropertyMap, ResourceId, Tag, VersionTag, media, rfc3339,
+};
+
+const META: &str = "meta";
+
+/// JSON without white space; the types of this crate keep their members in one order.
+pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append(&mut bytes, value);
+    bytes
+}
+
+/// Writes [`canonical`] JSON behind what is there.
+#[expect(
+    clippy::expect_used,
+    reason = "names are strings and no Serialize of this crate fails"
+)]
+pub(crate) fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(bytes, value).expect("our own types serialise");
+}
+
+/// An object of members whose values are serialised already.
+fn object(members: [(&str, &[u8]); 2]) -> Vec<u8> {
+    let length: usize = members.iter().map(|(n, v)| n.len() + v.len() + 4).sum();
+    let mut bytes = Vec::with_capacity(length + 1);
+    for (index, (name, value)) in members.into_iter().enumerate() {
+        bytes.push(if index == 0 { b'{' } else { b',' });
+        bytes.push(b'"');
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b"\":");
+        bytes.extend_from_slice(value);
+    }
+    bytes.push(b'}');
+    bytes
+}
+
+impl Document {
+    pub(super) fn new(
+        id: Option<ResourceId>,
+        media_type: &'static str,
+        tag: Tag,
+        bytes: Vec<u8>,
+    ) -> Self {
+        let etag = format!("\"{}\"", Tag::of(&bytes).as_str());
+        Self {
+            id,
+            media_type,
+            tag,
+            patchable: true,
+            identity: Representation {
+                bytes: bytes.into(),
+                etag,
+            },
+            gzip: None,
+        }
+    }
+
+    pub(super) fn directory(id: Option<ResourceId>, bytes: Vec<u8>) -> Self {
+        let tag = Tag::of(&bytes);
+        Self {
+            patchable: false,
+            ..Self::new(id, media::DIRECTORY, tag, bytes)
+        }
+    }
+}
+
+pub(super) fn network_map(map: &NetworkMap, vtag: &VersionTag) -> Document {
+    #[derive(Serialize)]
+    struct Meta<'a> {
+        vtag: &'a VersionTag,
+    }
+    let meta = canonical(&Meta { vtag });
+    let bytes = object([(META, &meta), ("network-map", &canonical(map))]);
+    let id = vtag.resource_id.clone();
+    Document::new(Some(id), media::NETWORK_MAP, vtag.tag.clone(), bytes)
+}
+
+/// Everything that is said of PIDs.
+pub(super) fn property_map(id: ResourceId, map: &PropertyMap) -> Document {
+    let vtag = VersionTag {
+        resource_id: id,
+        tag: Tag::of(&canonical(map)),
+    };
+    let bytes = map.to_bytes(&vtag);
+    Document::new(Some(vtag.resource_id), media::PROPERTY_MAP, vtag.tag, bytes)
+}
+
+/// A cost map of one mode of a column.
+pub(super) fn cost_map(
+    id: ResourceId,
+    column: &Column,
+    mode: CostMode,
+    network_map: &VersionTag,
+    provenance: &Provenance,
+) -> Document {
+    #[derive(Serialize)]
+    #[serde(rename_all = "kebab-case")]
+    struct Meta<'a> {
+        cost_type: crate::CostType,
+        dependent_vtags: [&'a VersionTag; 1],
+        glimpse_stats: Stats,
+        vtag: &'a VersionTag,
+    }
+    let data = match mode {
+        CostMode::Numerical => canonical(&column.costs),
+        CostMode::Ordinal => canonical(&ranks(column)),
+    };
+    let vtag = VersionTag {
+        resource_id: id,
+        tag: Tag::of(&data),
+    };
+    let meta = canonical(&Meta {
+        cost_type: column.cost_type(mode),
+        dependent_vtags: [network_map],
+        glimpse_stats: Stats::of(column, provenance),
+        vtag: &vtag,
+    });
+    let bytes = object([("cost-map", &data), (META, &meta)]);
+    Document {
+        patchable: mode == CostMode::Numerical,
+        ..Document::new(Some(vtag.resource_id), media::COST_MAP, vtag.tag, bytes)
+    }
+}
+
+fn ranks(column: &Column) -> CostMap {
+    column.costs.ordinal(column.preference)
+}
+
+#[derive(Serialize)]
+struct Stats {
+    samples: u64,
+    subscribers: u64,
+    window: Window,
+}
+
+#[derive(Serialize)]
+struct Window {
+    end: String,
+    start: String,
+}
+
+impl Stats {
+    fn of(column: &Column, provenance: &Provenance) -> Self {
+        Self {
+            samples: column.samples,
+            subscribers: column.subscribers,
+            window: Window {
+                end: rfc3339(provenance.window_end_us),
+                start: rfc3339(provenance.window_start_us),
+            },
+        }
+    }
+}
+
+/// The version of the data member of an answer: of what stands in it beside `meta`.
+pub(super) fn data_tag(body: &[u8]) -> Tag {
+    let members: BTreeMap<&str, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+    match members.iter().find(|(name, _)| **name != META) {
+        Some((_, data)) => Tag::of(data.get().as_bytes()),
+        None => Tag::of(body),
+    }
+}
+
+/// Whether an answer holds ranks.
+pub(super) fn has_ranks(body: &[u8]) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Answer {
+        meta: Meta,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct Meta {
+        cost_type: Mode,
+        multi_cost_types: Vec<Mode>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct Mode {
+        cost_mode: String,
+    }
+    let Meta {
+        cost_type,
+        multi_cost_types,
+    } = serde_json::from_slice::<Answer>(body)
+        .unwrap_or_default()
+        .meta;
+    std::iter::once(cost_type)
+        .chain(multi_cost_types)
+        .any(|mode| mode.cost_mode == CostMode::Ordinal.name())
+}

@@ -1,0 +1,181 @@
+//! Figures of a window as the editions of ALTO: which PIDs a map has, with which prefixes, costs and properties.
+
+mod columns;
+#[cfg(test)]
+mod tests;
+
+use super::{AltoError, Prefixes};
+use columns::Pids;
+use glimpse_aggregate::{
+    AGGREGATION, DelayMethod, Level, Metric, Public, PublicCluster, PublicPlace, Span, TOTAL,
+};
+use glimpse_alto::{
+    Anonymity, Edition, NetworkMap, PidName, Prefix, Provenance, ResourceId, Shelf, Shelved,
+    rfc3339,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Id of the default network map.
+const CURRENT: &str = "nm";
+
+/// Prefixes that the operator says places have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supplied(Arc<Prefixes>);
+
+impl From<Prefixes> for Supplied {
+    fn from(prefixes: Prefixes) -> Self {
+        Self(Arc::new(prefixes))
+    }
+}
+
+/// The editions of these windows: seven days as the current one, by region and by segment, an hour and a day as recent ones, months in
+/// the archive.
+///
+/// # Errors
+/// [`AltoError`] where clusters have a prefix in common, or a name is none of ALTO's.
+pub(super) fn editions(
+    shown: &[(Span, Public)],
+    supplied: &Supplied,
+) -> Result<Vec<Shelved>, AltoError> {
+    let nothing = Supplied::default();
+    let mut editions = Vec::new();
+    for (span, public) in shown {
+        let mut add = |id: &str, shelf, smallest, supplied| {
+            let edition = edition(id, public, smallest, supplied)?;
+            editions.push(Shelved { edition, shelf });
+            Ok::<_, AltoError>(())
+        };
+        match span {
+            Span::Hour => add(
+                &format!("{CURRENT}-hour"),
+                Shelf::Recent,
+                Level::Region,
+                supplied,
+            )?,
+            Span::Day => add(
+                &format!("{CURRENT}-day"),
+                Shelf::Recent,
+                Level::Region,
+                supplied,
+            )?,
+            Span::SevenDays => {
+                add(CURRENT, Shelf::Current, Level::Region, supplied)?;
+                add(
+                    &format!("{CURRENT}-seg"),
+                    Shelf::Current,
+                    Level::Contract,
+                    supplied,
+                )?;
+            }
+            // The prefixes of today say nothing of the month then, and the archive stays as it is.
+            Span::Month => {
+                let start = rfc3339(public.window().start_us());
+                let month: String = start.chars().take("2026-01".len()).collect();
+                let id = format!("{CURRENT}-{month}");
+                add(&id, Shelf::Archive, Level::Contract, &nothing)?;
+            }
+        }
+    }
+    Ok(editions)
+}
+
+fn edition(
+    id: &str,
+    public: &Public,
+    smallest: Level,
+    supplied: &Supplied,
+) -> Result<Edition, AltoError> {
+    let places = || public.places().iter().filter(|p| p.level <= smallest);
+    let pids = Pids::of(places(), public.clusters())?;
+    let k = public.k();
+    Ok(Edition {
+        id: ResourceId::new(id)?,
+        map: Arc::new(network_map(&pids, public.clusters(), supplied)?),
+        columns: columns::columns(public, &pids)?,
+        properties: properties(places(), public, &pids),
+        provenance: Provenance {
+            window_start_us: public.window().start_us(),
+            window_end_us: public.window().end_us(),
+            aggregation: AGGREGATION.to_owned(),
+            method: DelayMethod::Datagram.name().to_owned(),
+            samples: Metric::ALL.iter().map(|m| public.samples(*m)).sum(),
+            subscribers: Metric::ALL
+                .iter()
+                .map(|m| public.subscribers(*m) as u64)
+                .max()
+                .unwrap_or(0),
+            newest_us: public.newest_us(),
+            anonymity: if k.is_lab() {
+                Anonymity::Lab
+            } else {
+                Anonymity::K(k.subscribers() as u64)
+            },
+        },
+    })
+}
+
+/// Clusters have the addresses of their targets, places what the operator supplied. What belongs to a place without figures is the
+/// next larger one's that has any, in the end `TOTAL`'s: it is not that of a place around it by accident of its prefix.
+fn network_map(
+    pids: &Pids<'_>,
+    clusters: &[PublicCluster],
+    supplied: &Supplied,
+) -> Result<NetworkMap, AltoError> {
+    let mut groups: BTreeMap<PidName, Vec<Prefix>> =
+        pids.all().map(|pid| (pid.clone(), Vec::new())).collect();
+    let mut hosts = BTreeSet::new();
+    for cluster in clusters {
+        let addresses = cluster
+            .targets
+            .iter()
+            .filter_map(|t| t.parse::<IpAddr>().ok());
+        let prefixes: Vec<Prefix> = addresses.map(Prefix::host).collect();
+        hosts.extend(prefixes.iter().copied());
+        if let Some(pid) = pids.pid(&cluster.pid) {
+            groups.entry(pid.clone()).or_default().extend(prefixes);
+        }
+    }
+    for (place, prefixes) in supplied.0.of(&pids.texts(), &hosts) {
+        if let Some(pid) = pids.pid(place) {
+            groups.entry(pid.clone()).or_default().extend(prefixes);
+        }
+    }
+    Ok(NetworkMap::with_rest(groups, pids.total())?)
+}
+
+/// What is said of the places (RFC 9240 §4.6): how many stand behind the figures towards everywhere, and the labels they have in common.
+fn properties<'a>(
+    places: impl Iterator<Item = &'a PublicPlace>,
+    public: &Public,
+    pids: &Pids<'_>,
+) -> BTreeMap<PidName, BTreeMap<String, String>> {
+    const LABELS: [&str; 4] = ["isp", "region", "tech", "tier"];
+    let mut counts: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for metric in Metric::ALL {
+        for (place, _, cell) in public.cells(metric).filter(|(_, c, _)| *c == TOTAL) {
+            let (subscribers, samples) = counts.entry(&place.pid).or_default();
+            *subscribers = (*subscribers).max(cell.subscribers());
+            *samples += cell.samples();
+        }
+    }
+    let property = |name: &str, value: String| (format!(".priv:glimpse-{name}"), value);
+    let mut properties = BTreeMap::new();
+    for place in places {
+        let Some(pid) = pids.place(&place.pid) else {
+            continue;
+        };
+        let (subscribers, samples) = counts.get(&*place.pid).copied().unwrap_or_default();
+        let mut own = BTreeMap::from([
+            property("subs", subscribers.to_string()),
+            property("samples", samples.to_string()),
+        ]);
+        if place.level != Level::Total {
+            let labels = LABELS.into_iter().zip(place.pid.split(':'));
+            own.extend(labels.map(|(name, label)| property(name, label.to_owned())));
+        }
+        properties.insert(pid.clone(), own);
+    }
+    properties
+}

@@ -1,0 +1,1 @@
+"""An ALTO client that knows nothing but the RFCs: what a server may offer, and what must then hold."""

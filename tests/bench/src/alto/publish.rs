@@ -1,0 +1,242 @@
+//! From the states of results to what is served, in a process of its own, so that its memory is that of this work alone.
+//!
+//! What is made here is left in a directory for the server: ledger and figures, and figures in which one cell differs.
+
+use super::work;
+use crate::{clock, machine};
+use anyhow::{Context, Result, bail, ensure};
+use glimpse_aggregate::{Ledger, Metric, Public, Span, Statistic};
+use glimpse_alto::{Publication, Turn, merge_patch};
+use glimpse_controller::alto::{Kept, Prefixes, Supplied, compute, document};
+use glimpse_controller::config::{Alto, Config};
+use glimpse_model::time::Timestamp;
+use glimpse_store::{AltoPublic, AltoStore, Options, Sqlite};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the controller calls the ledger of what is published.
+const LEDGER: &str = "public";
+/// The configuration in a controller's directory.
+const CONFIGURATION: &str = "controller.toml";
+/// The map of which one cell is changed.
+pub(super) const CHANGED: &str = "/costmap/nm-seg/delay-rt";
+const DAY_US: i64 = 24 * 3_600_000_000;
+
+/// What the child found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Published {
+    pub(super) records: usize,
+    pub(super) places: usize,
+    pub(super) cells: usize,
+    pub(super) documents: usize,
+    pub(super) document_bytes: usize,
+    pub(super) gzip_bytes: usize,
+    /// From the states to figures that may be published, and the ledger.
+    pub(super) released_s: f64,
+    /// Ledger and figures packed and written to the database.
+    pub(super) written_s: f64,
+    /// Read back, and made to maps with tags, JSON, gzip.
+    pub(super) made_s: f64,
+    /// The patches to a second version.
+    pub(super) patched_s: f64,
+    pub(super) patch_bytes: usize,
+    /// Resident before the clock started: the states.
+    pub(super) states_bytes: u64,
+    /// Most that was resident until the first version stood.
+    pub(super) first_peak_bytes: u64,
+    /// Most that was resident, two versions and their patches included.
+    pub(super) peak_bytes: u64,
+}
+
+impl Published {
+    /// From the states to the patches.
+    pub(super) fn whole_s(&self) -> f64 {
+        self.released_s + self.written_s + self.made_s + self.patched_s
+    }
+}
+
+/// What goes into the database at once.
+pub(super) struct Version {
+    pub(super) ledger: Vec<u8>,
+    pub(super) public: AltoPublic,
+}
+
+impl Version {
+    /// What was left in a directory.
+    pub(super) fn read(dir: &Path, name: &str) -> Result<Self> {
+        let path = dir.join(name);
+        let about: Value = serde_json::from_slice(&fs::read(path.with_extension("json"))?)?;
+        let number = |key: &str| about[key].as_i64().context("a number");
+        Ok(Self {
+            ledger: fs::read(dir.join("ledger"))?,
+            public: AltoPublic {
+                span: Span::SevenDays.name().to_owned(),
+                start_us: number("start_us")?,
+                end_us: number("end_us")?,
+                version: u64::try_from(number("version")?)?,
+                document: fs::read(path)?,
+            },
+        })
+    }
+
+    fn leave(&self, dir: &Path, name: &str) -> Result<()> {
+        let path = dir.join(name);
+        let public = &self.public;
+        let about = json!({"start_us": public.start_us, "end_us": public.end_us, "version": public.version});
+        fs::write(path.with_extension("json"), about.to_string())?;
+        fs::write(&path, &public.document)?;
+        Ok(fs::write(dir.join("ledger"), &self.ledger)?)
+    }
+
+    /// Writes it to a database whose ledger has this revision.
+    pub(super) async fn store(&self, store: &Sqlite, revision: u64) -> Result<()> {
+        let publics = vec![self.public.clone()];
+        let written = store.alto_publish(LEDGER.to_owned(), revision, self.ledger.clone(), publics);
+        ensure!(written.await?, "somebody else has published");
+        Ok(())
+    }
+}
+
+/// Runs [`run`] in a process of its own and gives what it found.
+pub(super) fn in_child(dir: &Path) -> Result<Published> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["alto", "--publish-in"])
+        .arg(dir)
+        .output()?;
+    if !output.status.success() {
+        bail!(
+            "publication: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Publishes the work by the configuration in `dir`, twice, in a database of its own.
+pub(super) async fn run(dir: &Path) -> Result<Published> {
+    // The window is published by hand: it is not due, nor is it looked for late results in a database that has none.
+    let config = Alto {
+        late: Duration::ZERO,
+        ..Config::load(&dir.join(CONFIGURATION))?.alto
+    };
+    let store = Sqlite::create(&dir.join("beside.db"), &Options::default()).await?;
+    let now = clock::civil()?;
+    let mut ledger = Ledger::default();
+    let wait_us = i64::try_from(config.wait.as_micros())?;
+    let window = Span::SevenDays.closed_at(now.as_micros() - wait_us);
+    let (state, records) = work::observations(&ledger, window, now.as_micros(), &config)?;
+    let supplied = supplied(&config)?;
+    let states_bytes = own_memory()?.resident;
+
+    let began = clock::steady();
+    let public = ledger.release(state, &config.rules)?;
+    let released_s = began.elapsed().as_secs_f64();
+    let began = clock::steady();
+    let first = version(ledger, &public, &config, now)?;
+    first.store(&store, 0).await?;
+    let written_s = began.elapsed().as_secs_f64();
+    let (places, cells) = (public.places().len(), cells(&public));
+    first.leave(dir, "first")?;
+    drop((public, first));
+    let began = clock::steady();
+    let shown = compute(&store, &config, &supplied, now, None).await?;
+    let before = Arc::clone(&shown.publication);
+    let made_s = began.elapsed().as_secs_f64();
+    let first_peak_bytes = own_memory()?.peak;
+
+    let second = changed(&Version::read(dir, "first")?)?;
+    second.store(&store, 1).await?;
+    second.leave(dir, "second")?;
+    drop(second);
+    let renewed = compute(&store, &config, &supplied, now, Some(&shown)).await?;
+    let after = renewed.publication;
+    let turn = Turn::first(Arc::clone(&before), 1).then(Arc::clone(&after), 2);
+    let began = clock::steady();
+    turn.prepare();
+    let patched_s = began.elapsed().as_secs_f64();
+    let peak_bytes = own_memory()?.peak;
+    let patch = merge_patch::diff(body(&before)?, body(&after)?).context("no patch")?;
+    Ok(Published {
+        records,
+        places,
+        cells,
+        documents: before.documents().count(),
+        document_bytes: before
+            .documents()
+            .map(|(_, d)| d.identity.bytes.len())
+            .sum(),
+        gzip_bytes: before
+            .documents()
+            .filter_map(|(_, d)| d.gzip.as_ref())
+            .map(|gzip| gzip.bytes.len())
+            .sum(),
+        released_s,
+        written_s,
+        made_s,
+        patched_s,
+        patch_bytes: patch.len(),
+        states_bytes,
+        first_peak_bytes,
+        peak_bytes,
+    })
+}
+
+fn own_memory() -> Result<machine::Memory> {
+    machine::memory(std::process::id())
+}
+
+fn supplied(config: &Alto) -> Result<Supplied> {
+    let file = config.places.prefixes.as_deref().context("no prefixes")?;
+    Ok(Prefixes::read(file)?.into())
+}
+
+fn cells(public: &Public) -> usize {
+    Metric::ALL
+        .iter()
+        .map(|metric| public.cells(*metric).count())
+        .sum()
+}
+
+fn body(publication: &Publication) -> Result<&[u8]> {
+    let mut documents = publication.documents();
+    let found = documents.find(|(path, _)| *path == CHANGED);
+    Ok(&found
+        .with_context(|| format!("no {CHANGED}"))?
+        .1
+        .identity
+        .bytes)
+}
+
+/// Ledger and figures as the controller keeps them. Late results were looked for just now, so that the server finds nothing to do.
+fn version(ledger: Ledger, public: &Public, config: &Alto, now: Timestamp) -> Result<Version> {
+    let mut kept = Kept::new(config)?;
+    kept.late_us = now.as_micros() + DAY_US;
+    kept.ledger = ledger;
+    Ok(Version {
+        ledger: kept.pack()?,
+        public: document(Span::SevenDays, public),
+    })
+}
+
+/// The same figures but for the median delay of one of the smallest places to one cluster.
+fn changed(first: &Version) -> Result<Version> {
+    let public = Public::from_bytes(&first.public.document)?;
+    let place = public.places().last().context("no places")?.pid.clone();
+    let cluster = public
+        .clusters()
+        .first()
+        .context("no clusters")?
+        .pid
+        .clone();
+    let changed = public.with_one_raised(Metric::DelayRt, &place, &cluster, Statistic::Median);
+    let changed = changed.context("no delay of the last place")?;
+    Ok(Version {
+        ledger: first.ledger.clone(),
+        public: document(Span::SevenDays, &changed),
+    })
+}
