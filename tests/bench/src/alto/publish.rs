@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// What the controller calls the ledger of what is published.
 const LEDGER: &str = "public";
+/// What the versions are called in the directory.
+pub(super) const FIRST: &str = "first";
+pub(super) const SECOND: &str = "second";
 /// The configuration in a controller's directory.
 const CONFIGURATION: &str = "controller.toml";
 /// The map of which one cell is changed.
@@ -126,33 +129,21 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
     };
     let store = Sqlite::create(&dir.join("beside.db"), &Options::default()).await?;
     let now = clock::civil()?;
-    let mut ledger = Ledger::default();
-    let wait_us = i64::try_from(config.wait.as_micros())?;
-    let window = Span::SevenDays.closed_at(now.as_micros() - wait_us);
-    let (state, records) = work::observations(&ledger, window, now.as_micros(), &config)?;
     let supplied = supplied(&config)?;
-    let states_bytes = own_memory()?.resident;
-
+    let (settings, folder) = (config.clone(), dir.to_owned());
+    // On a thread for work that takes a while, as in the server: what is given back there is taken again there.
+    let released = tokio::task::spawn_blocking(move || release(&settings, now, &folder)).await??;
     let began = clock::steady();
-    let public = ledger.release(state, &config.rules)?;
-    let released_s = began.elapsed().as_secs_f64();
-    let began = clock::steady();
-    let first = version(ledger, &public, &config, now)?;
-    first.store(&store, 0).await?;
-    let written_s = began.elapsed().as_secs_f64();
-    let (places, cells) = (public.places().len(), cells(&public));
-    first.leave(dir, "first")?;
-    drop((public, first));
+    Version::read(dir, FIRST)?.store(&store, 0).await?;
+    let written_s = began.elapsed().as_secs_f64() + released.packed_s;
     let began = clock::steady();
     let shown = compute(&store, &config, &supplied, now, None).await?;
     let before = Arc::clone(&shown.publication);
     let made_s = began.elapsed().as_secs_f64();
     let first_peak_bytes = own_memory()?.peak;
 
-    let second = changed(&Version::read(dir, "first")?)?;
-    second.store(&store, 1).await?;
-    second.leave(dir, "second")?;
-    drop(second);
+    change_in_child(dir)?;
+    Version::read(dir, SECOND)?.store(&store, 1).await?;
     let renewed = compute(&store, &config, &supplied, now, Some(&shown)).await?;
     let after = renewed.publication;
     let turn = Turn::first(Arc::clone(&before), 1).then(Arc::clone(&after), 2);
@@ -162,9 +153,9 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
     let peak_bytes = own_memory()?.peak;
     let patch = merge_patch::diff(body(&before)?, body(&after)?).context("no patch")?;
     Ok(Published {
-        records,
-        places,
-        cells,
+        records: released.records,
+        places: released.places,
+        cells: released.cells,
         documents: before.documents().count(),
         document_bytes: before
             .documents()
@@ -175,15 +166,64 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
             .filter_map(|(_, d)| d.gzip.as_ref())
             .map(|gzip| gzip.bytes.len())
             .sum(),
-        released_s,
+        released_s: released.seconds,
         written_s,
         made_s,
         patched_s,
         patch_bytes: patch.len(),
-        states_bytes,
+        states_bytes: released.states_bytes,
         first_peak_bytes,
         peak_bytes,
     })
+}
+
+/// What came of the release.
+struct Released {
+    records: usize,
+    places: usize,
+    cells: usize,
+    states_bytes: u64,
+    seconds: f64,
+    packed_s: f64,
+}
+
+/// Releases the states, and leaves the first version in `dir`.
+fn release(config: &Alto, now: Timestamp, dir: &Path) -> Result<Released> {
+    let mut ledger = Ledger::default();
+    let wait_us = i64::try_from(config.wait.as_micros())?;
+    let window = Span::SevenDays.closed_at(now.as_micros() - wait_us);
+    let (state, records) = work::observations(&ledger, window, now.as_micros(), config)?;
+    let states_bytes = own_memory()?.resident;
+    let began = clock::steady();
+    let public = ledger.release(state, &config.rules)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let began = clock::steady();
+    let first = version(ledger, &public, config, now)?;
+    let packed_s = began.elapsed().as_secs_f64();
+    first.leave(dir, FIRST)?;
+    Ok(Released {
+        records,
+        places: public.places().len(),
+        cells: cells(&public),
+        states_bytes,
+        seconds,
+        packed_s,
+    })
+}
+
+/// Makes the second version of the first one, in a process of its own: this is no work of a publisher.
+fn change_in_child(dir: &Path) -> Result<()> {
+    let changing = Command::new(std::env::current_exe()?)
+        .args(["alto", "--change-in"])
+        .arg(dir)
+        .status()?;
+    ensure!(changing.success(), "no cell was changed");
+    Ok(())
+}
+
+/// Makes the second version of the first one that was left in `dir`.
+pub(super) fn change(dir: &Path) -> Result<()> {
+    changed(&Version::read(dir, FIRST)?)?.leave(dir, SECOND)
 }
 
 fn own_memory() -> Result<machine::Memory> {
