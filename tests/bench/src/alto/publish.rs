@@ -263,20 +263,111 @@ fn version(ledger: Ledger, public: &Public, config: &Alto, now: Timestamp) -> Re
     })
 }
 
-/// The same figures but for the median delay of one of the smallest places to one cluster.
+/// The same figures but for the median delay of one of the smallest places to one cluster. Only a release makes figures, so it is
+/// changed where it is kept, in the layout of [`Public::to_bytes`].
 fn changed(first: &Version) -> Result<Version> {
-    let public = Public::from_bytes(&first.public.document)?;
-    let place = public.places().last().context("no places")?.pid.clone();
-    let cluster = public
-        .clusters()
-        .first()
-        .context("no clusters")?
-        .pid
-        .clone();
-    let changed = public.with_one_raised(Metric::DelayRt, &place, &cluster, Statistic::Median);
-    let changed = changed.context("no delay of the last place")?;
+    let mut document = first.public.document.clone();
+    let public = Public::from_bytes(&document)?;
+    let place = public.places().last().context("no places")?;
+    let cluster = public.clusters().first().context("no clusters")?;
+    let cell = |public: &Public| {
+        let cell = public.cell(Metric::DelayRt, &place.pid, &cluster.pid)?;
+        let median = cell.figures().first()?;
+        (median.statistic == Statistic::Median).then_some((
+            cell.subscribers() as u64,
+            cell.samples(),
+            cell.figures().len() as u64,
+            median.value,
+        ))
+    };
+    // A place so small has no minimum: the median is its first figure.
+    let none = "no median delay of the last place";
+    let (subscribers, samples, figures, median) = cell(&public).context(none)?;
+    let place_index = public.places().len() as u64 - 1;
+    let begins = [
+        Metric::DelayRt as u64,
+        place_index,
+        1,
+        subscribers,
+        samples,
+        figures,
+    ];
+    let begins: Vec<u8> = begins.into_iter().flat_map(leb128).collect();
+    let mut windows = document.windows(begins.len());
+    let at = windows.position(|window| window == begins).context(none)?;
+    // One byte says which figure it is; then comes the value, its lowest bits first.
+    let lowest = document.get_mut(at + begins.len() + 1);
+    *lowest.context(none)? ^= 1;
+    let (.., after) = cell(&Public::from_bytes(&document)?).context(none)?;
+    ensure!(after == median ^ 1, "another figure was changed");
     Ok(Version {
         ledger: first.ledger.clone(),
-        public: document(Span::SevenDays, &changed),
+        public: AltoPublic {
+            version: first.public.version + 1,
+            document,
+            ..first.public.clone()
+        },
     })
+}
+
+fn leb128(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >> 7 > 0 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use glimpse_aggregate::{Facts, Labels, Row};
+
+    #[test]
+    fn one_figure_changes_and_no_other() {
+        let config = Config::parse("", Path::new("/controller.toml"))
+            .unwrap()
+            .alto;
+        let mut ledger = Ledger::default();
+        let window = Span::SevenDays.closed_at(0);
+        let state = ledger.observe(window, i64::MAX, &config.clusters, config.trust);
+        let mut state = state.unwrap();
+        for (nth, region) in (0..14_u64).flat_map(|nth| [(nth, "zz-00"), (nth, "zz-01")]) {
+            for target in 0..3 {
+                state.add(&Row {
+                    subscriber: &format!("{region}-{nth}"),
+                    labels: Labels {
+                        isp: Some("as1"),
+                        region: Some(region),
+                        ..Labels::default()
+                    },
+                    metric: Metric::DelayRt,
+                    target: &work::target(target),
+                    values: &[20_000 + nth],
+                    start_us: window.start_us(),
+                    received_us: window.start_us(),
+                    facts: Facts::default(),
+                });
+            }
+        }
+        let before = ledger.release(state, &config.rules).unwrap();
+        let now = Timestamp::from_micros(0);
+        let first = version(ledger, &before, &config, now).unwrap();
+        let second = changed(&first).unwrap();
+        assert_eq!(second.public.version, 2);
+        let after = Public::from_bytes(&second.public.document).unwrap();
+        assert_ne!(after, before);
+        let pairs = before
+            .cells(Metric::DelayRt)
+            .zip(after.cells(Metric::DelayRt));
+        let changed: Vec<(&str, &str)> = pairs
+            .filter(|((.., one), (.., other))| one != other)
+            .map(|((place, cluster, _), _)| (place.pid.as_str(), cluster))
+            .collect();
+        assert_eq!(changed, [("as1:zz-01", "MSMNT-CL1")]);
+    }
 }

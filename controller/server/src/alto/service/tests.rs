@@ -660,7 +660,7 @@ fn documents_of_another_program_are_refused() {
     };
     assert_eq!(
         kept::read(&older).unwrap_err().to_string(),
-        "a publication in the database cannot be read: the layout is not number 2, the one this program writes"
+        "a publication in the database cannot be read: the layout is not number 3, the one this program writes"
     );
 }
 
