@@ -125,7 +125,9 @@ async fn measure(nginx: &Path, rounds: u32, streams: usize) -> Result<Taken> {
     std::fs::write(dir.join("prefixes.json"), work::prefixes().to_string())?;
     let published = publish::in_child(&dir)?;
     let store = Sqlite::open(&dir.join("glimpse.db"), &Options::default()).await?;
-    Version::read(&dir, publish::FIRST)?.store(&store, 0).await?;
+    Version::read(&dir, publish::FIRST)?
+        .store(&store, 0)
+        .await?;
     controller.serve();
     let (port, pid) = (controller.alto_port(), controller.pid());
     let pid = pid.context("the controller runs")?;
