@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod patches;
+
 use super::due::{due, is_late_check, next_us, windows};
 use super::kept::{self, Kept};
 use super::*;
@@ -14,6 +16,7 @@ use glimpse_model::time::SECOND;
 use glimpse_store::{Audience, Labels, NewInstruction, Options};
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use tower::ServiceExt;
 
 const DAY_S: i64 = 86_400;
@@ -66,8 +69,8 @@ impl World {
         agents
     }
 
-    /// Uploads a result that started some seconds after the fixture's start.
-    async fn upload(&self, agent: &str, at_s: i64, task: &str, method: &str, result: Value) {
+    /// A result that started some seconds after the fixture's start.
+    fn result(&self, at_s: i64, task: &str, method: &str, result: Value) -> Value {
         let number = self.results.get();
         self.results.set(number + 1);
         let mut id = [0; 10];
@@ -79,25 +82,37 @@ impl World {
         record["start_time"] = json!(start().plus_micros(at_s * SECOND).to_string());
         record["end_time"] = record["start_time"].clone();
         record["probe_result"] = result;
-        let receipt = self.fixture.post(agent, batch(&[record])).await.json();
+        record
+    }
+
+    async fn upload(&self, agent: &str, results: &[Value]) {
+        let receipt = self.fixture.post(agent, batch(results)).await.json();
         assert_eq!(
             receipt["accepted"].as_array().unwrap().len(),
-            1,
+            results.len(),
             "{receipt}"
         );
     }
 
-    async fn ping(&self, agent: &str, at_s: i64, rtts_ms: &[f64]) {
+    fn pinged(&self, at_s: i64, rtts_ms: &[f64]) -> Value {
         let count = rtts_ms.len();
         let result = json!({"round_trip_ms": rtts_ms, "round_trip_sent": count,
             "round_trip_received": count, "round_trip_loss": 0, "destination_ip": "192.0.2.1"});
-        self.upload(agent, at_s, "t-1", "ping", result).await;
+        self.result(at_s, "t-1", "ping", result)
+    }
+
+    async fn ping(&self, agent: &str, at_s: i64, rtts_ms: &[f64]) {
+        self.upload(agent, &[self.pinged(at_s, rtts_ms)]).await;
+    }
+
+    fn downloaded(&self, at_s: i64, bits_per_second: f64) -> Value {
+        let result = json!({"bandwidth_bps_avg": bits_per_second, "actual_num_threads": 1, "results_ok": true});
+        self.result(at_s, "t-2", "httpdownload", result)
     }
 
     async fn download(&self, agent: &str, at_s: i64, bits_per_second: f64) {
-        let result = json!({"bandwidth_bps_avg": bits_per_second, "actual_num_threads": 1, "results_ok": true});
-        self.upload(agent, at_s, "t-2", "httpdownload", result)
-            .await;
+        let result = self.downloaded(at_s, bits_per_second);
+        self.upload(agent, &[result]).await;
     }
 
     /// Goes on until that many seconds after the fixture's start.
@@ -557,7 +572,8 @@ async fn the_address_of_another_agent_is_a_households_and_is_not_published() {
         let world = World::new(&format!("[alto]\nlab = true\nclusters = {clusters}")).await;
         let agents = world.households("as1", "x", 1).await;
         let result = json!({"up": {"bandwidth_bps_avg": 8e6}});
-        world.upload(&agents[0], 0, "t-3", "btc_ma", result).await;
+        let result = world.result(0, "t-3", "btc_ma", result);
+        world.upload(&agents[0], &[result]).await;
         let shared = &world.fixture.shared;
         shared.publish().await;
         let rates = cost_map(shared, "nm/tput").await;
