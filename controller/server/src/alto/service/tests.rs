@@ -129,6 +129,21 @@ impl World {
         self.fixture.shared.publish().await;
     }
 
+    /// These households measure in each hour of a day, which is published once it is over.
+    async fn day(&self, number: i64, households: &[&String]) {
+        self.go_on_until(number * DAY_S - 1);
+        let midnight_s = (number - 1) * DAY_S;
+        for agent in households {
+            let hours = (0..24).map(|hour| midnight_s + hour * 3_600 + 60);
+            let delay = f64::from(u32::try_from(9 + number).unwrap());
+            let mut results: Vec<Value> = hours.map(|at_s| self.pinged(at_s, &[delay])).collect();
+            results.push(self.downloaded(midnight_s + 120, delay * 1e6));
+            self.upload(agent, &results).await;
+        }
+        self.go_on_until(number * DAY_S + WAITED_S);
+        self.fixture.shared.publish().await;
+    }
+
     /// Another controller on the same database, or the same one after a restart.
     fn another(&self) -> Arc<Shared> {
         let first = Arc::clone(&self.fixture.shared);
@@ -289,14 +304,8 @@ async fn alto_check_66_a_pid_below_k_is_in_no_map_property_calendar_or_count() {
         let world = World::new("[alto.calendars]\ndelay-rt = [\"hour-of-day\"]").await;
         let large = world.households("as1", "x", 20).await;
         let few = world.households("as2", "y", small).await;
-        world.go_on_until(DAY_S - 1);
-        for agent in large.iter().chain(&few) {
-            for hour in 0..24 {
-                world.ping(agent, hour * 3_600 + 60, &[10.0]).await;
-            }
-            world.download(agent, 120, 1e6).await;
-        }
-        world.close_the_day().await;
+        let everybody: Vec<&String> = large.iter().chain(&few).collect();
+        world.day(1, &everybody).await;
         let said = all_that_is_said(&world).await;
         assert!(
             said.contains("as1:x") && said.contains("HourOfDay"),

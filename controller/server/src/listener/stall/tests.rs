@@ -76,7 +76,7 @@ async fn who_takes_a_byte_in_time_may_take_as_long_as_it_likes() {
     let (mut near, mut far) = pair();
     let writing = tokio::spawn(async move { near.write_all(&MUCH).await });
     for _ in 0..MUCH.len() {
-        tokio::time::sleep(PATIENCE.checked_sub(Duration::from_secs(1)).unwrap()).await;
+        sleep(PATIENCE.checked_sub(Duration::from_secs(1)).unwrap()).await;
         assert_eq!(far.read_u8().await.unwrap(), 7);
     }
     writing.await.unwrap().unwrap();
@@ -86,7 +86,7 @@ async fn who_takes_a_byte_in_time_may_take_as_long_as_it_likes() {
 async fn each_byte_gives_the_peer_the_whole_time_again() {
     let (mut near, mut far) = pair();
     let writing = tokio::spawn(async move { failure(near.write_all(&MUCH)).await });
-    tokio::time::sleep(PATIENCE / 2).await;
+    sleep(PATIENCE / 2).await;
     far.read_u8().await.unwrap();
     let (took, kind) = writing.await.unwrap();
     assert_eq!((took, kind), (PATIENCE + PATIENCE / 2, TIMED_OUT.1));
@@ -97,7 +97,7 @@ async fn time_in_which_nothing_is_written_does_not_count() {
     let (mut near, mut far) = pair();
     for _ in 0..3 {
         near.write_all(&MUCH[..8]).await.unwrap();
-        tokio::time::sleep(PATIENCE * 10).await;
+        sleep(PATIENCE * 10).await;
         far.read_exact(&mut [0; 8]).await.unwrap();
     }
     // The peer is silent for longer than it may take nothing.

@@ -11,21 +11,6 @@ const CALENDARS: &str = "[alto.calendars]\ndelay-rt = [\"hour-of-day\", \"day-of
 const COSTS: &str = r#"{"cost-type":{"cost-metric":"delay-rt","cost-mode":"numerical"}"#;
 
 impl World {
-    /// These households measure in each hour of a day, which is published once it is over.
-    async fn day(&self, number: i64, households: &[&String]) {
-        self.go_on_until(number * DAY_S - 1);
-        let midnight_s = (number - 1) * DAY_S;
-        for agent in households {
-            let hours = (0..24).map(|hour| midnight_s + hour * 3_600 + 60);
-            let delay = f64::from(u32::try_from(10 + number).unwrap());
-            let mut results: Vec<Value> = hours.map(|at_s| self.pinged(at_s, &[delay])).collect();
-            results.push(self.downloaded(midnight_s + 120, delay * 1e6));
-            self.upload(agent, &results).await;
-        }
-        self.go_on_until(number * DAY_S + WAITED_S);
-        self.fixture.shared.publish().await;
-    }
-
     fn shown(&self) -> Arc<Publication> {
         let shown = self.fixture.shared.publication.load_full().unwrap();
         Arc::clone(&shown.publication)
@@ -177,6 +162,7 @@ fn of(id: &str) -> &str {
     found.unwrap_or("nm")
 }
 
+/// Takes some seconds: households upload a thousand results a day, and four days are published.
 #[tokio::test]
 async fn alto_check_66_a_pid_below_k_is_in_no_patch() {
     for (small, shown) in [(9, false), (10, true)] {
