@@ -2,7 +2,7 @@
 
 use super::*;
 use glimpse_alto::{
-    Limits, Next, Request, Serving, Stream, StreamLimits, Turn, answer, merge_patch,
+    Limits, Next, Request, ResourceKind, Serving, Stream, StreamLimits, Turn, answer, merge_patch,
 };
 
 const SMALL: &str = "as2";
@@ -20,7 +20,7 @@ impl World {
 /// What all that streams tell of is asked: `None` where it is fetched.
 fn followed(publication: &Publication) -> BTreeMap<String, Option<String>> {
     let kinds = publication.resource_kinds();
-    let streamed = kinds.filter(|kind| kind.is_streamed());
+    let streamed = kinds.filter(ResourceKind::is_streamed);
     let asked = streamed.filter_map(|kind| {
         let input = match kind.accepts {
             None => None,
