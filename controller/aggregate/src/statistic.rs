@@ -185,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Metric;
 
     fn statistic(name: &str) -> Statistic {
         name.parse().unwrap()
@@ -208,6 +209,25 @@ mod tests {
             assert_eq!(statistic(name).of(&samples), Some(expected), "{name}");
             assert_eq!(statistic(name).of(&[]), None, "{name} of nothing");
         }
+    }
+
+    #[test]
+    fn alto_check_52_the_median_of_four_hop_counts_is_the_lower_middle() {
+        let of = |metric: Metric, values: &[u64]| metric.statistic(Statistic::Median)?.of(values);
+        for (values, lower, between) in [
+            ([40_000, 10_000, 30_000, 20_000], 20_000, 25_000),
+            ([9, 3, 8, 4], 4, 6),
+            ([7, 6, 6, 7], 6, 7),
+            ([5, 4, 3, 3], 3, 4),
+        ] {
+            assert_eq!(of(Metric::HopCount, &values), Some(lower), "{values:?}");
+            for metric in Metric::ALL {
+                if metric != Metric::HopCount {
+                    assert_eq!(of(metric, &values), Some(between), "{metric:?}");
+                }
+            }
+        }
+        assert_eq!(of(Metric::HopCount, &[9, 3, 8]), Some(8));
     }
 
     #[test]
