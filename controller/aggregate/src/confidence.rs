@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::Statistic;
 
 /// Half of what may lie outside: 2.5 % on each side.
@@ -12,7 +10,7 @@ const TAIL: f64 = 0.025;
 const Z: f64 = 1.959_963_984_540_054;
 
 /// A confidence interval, in the metric's unit, ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     /// Lower end.
     pub low: u64,

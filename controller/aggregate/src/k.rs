@@ -1,11 +1,9 @@
 //! The smallest group that may be published.
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The number of distinct subscribers below which nothing is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Kept")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct K {
     subscribers: usize,
     lab: bool,
@@ -75,24 +73,6 @@ impl K {
         } else {
             self.subscribers.saturating_mul(Self::EXTREMES)
         }
-    }
-}
-
-/// As it is kept.
-#[derive(Deserialize)]
-struct Kept {
-    subscribers: usize,
-    lab: bool,
-}
-
-impl TryFrom<Kept> for K {
-    type Error = KError;
-
-    fn try_from(kept: Kept) -> Result<Self, KError> {
-        if kept.lab {
-            return Ok(Self::lab());
-        }
-        Self::new(kept.subscribers)
     }
 }
 

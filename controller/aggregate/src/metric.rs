@@ -1,12 +1,10 @@
 //! What is published: the metrics of RFC 9439 that our data justify, and our own.
 
-use serde::{Deserialize, Serialize};
-
 use crate::Statistic;
 use crate::statistic::Percentile;
 
 /// A kind of figure. Values are integers in the metric's [unit](Metric::unit).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// Round-trip time of UDP and ICMP echoes.
     DelayRt,

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// The PID that stands for everybody, and everywhere.
 pub const TOTAL: &str = "TOTAL";
 
@@ -34,7 +32,7 @@ impl<'a> Labels<'a> {
 }
 
 /// How large a place is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Everybody.
     Total,

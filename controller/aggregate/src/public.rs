@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Window};
+use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Trust, Window};
 
 mod packed;
 
@@ -53,6 +53,7 @@ pub struct Public {
     pub(crate) window: Window,
     pub(crate) version: usize,
     pub(crate) k: K,
+    pub(crate) trust: Trust,
     pub(crate) newest_us: Option<i64>,
     pub(crate) places: Vec<PublicPlace>,
     pub(crate) clusters: Vec<PublicCluster>,
@@ -194,6 +195,11 @@ impl Public {
         self.k
     }
 
+    /// Beyond which limits results were not counted; equal in all versions of the window.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
     /// Start of the newest measurement of anybody whose vote counts, microseconds UTC since 1970.
     pub fn newest_us(&self) -> Option<i64> {
         self.newest_us
@@ -256,30 +262,6 @@ impl Public {
         self.cells(metric)
             .find(|(p, c, _)| p.pid == place && *c == cluster)
             .map(|(_, _, cell)| cell)
-    }
-
-    /// The next version, in which one figure is one more: what a change costs can be measured with it. `None` if there is no such
-    /// figure. It is none that may be published.
-    #[doc(hidden)]
-    pub fn with_one_raised(
-        mut self,
-        metric: Metric,
-        place: &str,
-        cluster: &str,
-        statistic: Statistic,
-    ) -> Option<Self> {
-        let wanted = |c: &Located| {
-            c.metric == metric
-                && self.places[c.place as usize].pid == place
-                && self.cluster_pid(c.cluster) == cluster
-        };
-        let index = self.cells.iter().position(wanted)?;
-        let (first, _) = self.begin(index);
-        let end = self.cells[index].figures as usize;
-        let mut figures = self.figures[first..end].iter_mut();
-        figures.find(|f| f.statistic == statistic)?.value += 1;
-        self.version += 1;
-        Some(self)
     }
 
     /// Distinct subscribers behind all figures of a metric, rounded like every count.

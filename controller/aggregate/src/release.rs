@@ -285,6 +285,7 @@ impl Release<'_> {
             window: self.state.window,
             version,
             k: self.rules.k,
+            trust: self.state.trust,
             newest_us: voters.iter().filter_map(newest).max(),
             places: Vec::new(),
             clusters: Vec::new(),

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A statistical operator. All results are integers, rounded half up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statistic {
     /// The smallest value.
     Min,
@@ -144,20 +142,6 @@ impl fmt::Display for Statistic {
     }
 }
 
-impl From<Statistic> for String {
-    fn from(statistic: Statistic) -> Self {
-        statistic.to_string()
-    }
-}
-
-impl TryFrom<String> for Statistic {
-    type Error = UnknownStatistic;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
 /// The text is no statistical operator that this crate computes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("unknown statistic {0:?}")]
@@ -201,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Metric;
 
     fn statistic(name: &str) -> Statistic {
         name.parse().unwrap()
@@ -224,6 +209,25 @@ mod tests {
             assert_eq!(statistic(name).of(&samples), Some(expected), "{name}");
             assert_eq!(statistic(name).of(&[]), None, "{name} of nothing");
         }
+    }
+
+    #[test]
+    fn alto_check_52_the_median_of_four_hop_counts_is_the_lower_middle() {
+        let of = |metric: Metric, values: &[u64]| metric.statistic(Statistic::Median)?.of(values);
+        for (values, lower, between) in [
+            ([40_000, 10_000, 30_000, 20_000], 20_000, 25_000),
+            ([9, 3, 8, 4], 4, 6),
+            ([7, 6, 6, 7], 6, 7),
+            ([5, 4, 3, 3], 3, 4),
+        ] {
+            assert_eq!(of(Metric::HopCount, &values), Some(lower), "{values:?}");
+            for metric in Metric::ALL {
+                if metric != Metric::HopCount {
+                    assert_eq!(of(metric, &values), Some(between), "{metric:?}");
+                }
+            }
+        }
+        assert_eq!(of(Metric::HopCount, &[9, 3, 8]), Some(8));
     }
 
     #[test]

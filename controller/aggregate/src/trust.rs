@@ -18,7 +18,7 @@ pub struct Facts {
 }
 
 /// Why a result is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The agent was too busy to take times.
     CpuLoad,

@@ -50,6 +50,15 @@ impl EndpointCost {
         }
     }
 
+    /// The same for a server that takes no constraints (RFC 7285 §11.3.2.4).
+    #[must_use]
+    pub fn without_constraints(self) -> Self {
+        Self {
+            offer: self.offer.without_constraints(),
+            ..self
+        }
+    }
+
     /// What the directory says of it.
     pub fn costs(&self) -> Costs {
         self.offer.costs()

@@ -70,6 +70,9 @@ pub(crate) struct Alto {
     /// Publishes by the configuration in this directory and prints what it took.
     #[arg(long, value_name = "DIR", hide = true)]
     publish_in: Option<PathBuf>,
+    /// Makes the second version of what was published in this directory.
+    #[arg(long, value_name = "DIR", hide = true)]
+    change_in: Option<PathBuf>,
 }
 
 /// What was found.
@@ -89,6 +92,10 @@ impl Alto {
         if let Some(dir) = &self.publish_in {
             let published = runtime.block_on(publish::run(dir))?;
             println!("{}", json!(published));
+            std::process::exit(0);
+        }
+        if let Some(dir) = &self.change_in {
+            publish::change(dir)?;
             std::process::exit(0);
         }
         let before = machine::describe()?;
@@ -118,7 +125,9 @@ async fn measure(nginx: &Path, rounds: u32, streams: usize) -> Result<Taken> {
     std::fs::write(dir.join("prefixes.json"), work::prefixes().to_string())?;
     let published = publish::in_child(&dir)?;
     let store = Sqlite::open(&dir.join("glimpse.db"), &Options::default()).await?;
-    Version::read(&dir, "first")?.store(&store, 0).await?;
+    Version::read(&dir, publish::FIRST)?
+        .store(&store, 0)
+        .await?;
     controller.serve();
     let (port, pid) = (controller.alto_port(), controller.pid());
     let pid = pid.context("the controller runs")?;
@@ -130,7 +139,7 @@ async fn measure(nginx: &Path, rounds: u32, streams: usize) -> Result<Taken> {
     let map = Question::get("/networkmap/nm-seg");
     let map = caller.open(port).await?.body(&map).await?;
     let (lookup_ns, prefixes) = questions::longest_prefix(&map)?;
-    let second = Version::read(&dir, "second")?;
+    let second = Version::read(&dir, publish::SECOND)?;
     let streamed = streams::run(&caller, port, pid, streams, &store, &second).await?;
     let server_peak = machine::memory(pid)?.peak;
     controller.kill();

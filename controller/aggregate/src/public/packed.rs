@@ -1,9 +1,10 @@
 //! Figures as they are kept.
 //!
 //! ```text
-//! file       = MARK window version k newest places clusters operators filtered cells
+//! file       = MARK window version k trust newest places clusters operators filtered cells
 //! window     = start end                         newest = 0 / 1 moment
 //! k          = 0 (the laboratory) / subscribers
+//! trust      = load cross-traffic signal offset
 //! places     = count *(level pid)                clusters  = count *(pid count *target)
 //! operators  = count *name                       filtered  = subscribers count *(reason results)
 //! cells      = count *(metric place cluster subscribers samples figures calendars)
@@ -11,7 +12,7 @@
 //! figures    = count *(operator × 2 + interval? value [low high])
 //! calendars  = count *(calendar operator *value)
 //! ```
-//! Numbers are unsigned LEB128, moments in zigzag, texts their length and their bytes. Equal figures have equal bytes.
+//! Numbers are unsigned LEB128, moments and signals in zigzag, texts their length and their bytes. Equal figures have equal bytes.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +20,12 @@ use thiserror::Error;
 
 use super::{Calendar, Entries, Figure, Filtered, Located, Public, PublicCluster, PublicPlace};
 use crate::{
-    Interval, K, KError, Level, Metric, Reason, Statistic, UnknownStatistic, Window, WindowError,
+    Interval, K, KError, Level, Metric, Reason, Statistic, Trust, UnknownStatistic, Window,
+    WindowError,
 };
 
 /// What the bytes begin with: whose they are, and the number of the layout.
-const MARK: &[u8] = b"glimpse-figures 2\n";
+const MARK: &[u8] = b"glimpse-figures 3\n";
 const LEVELS: [Level; 5] = [
     Level::Total,
     Level::Isp,
@@ -40,7 +42,7 @@ const BITS: u32 = 7;
 #[non_exhaustive]
 pub enum Unreadable {
     /// Of an older or later program, or no figures at all.
-    #[error("the layout is not number 2, the one this program writes")]
+    #[error("the layout is not number 3, the one this program writes")]
     Layout,
     /// They end too early.
     #[error("the end is missing")]
@@ -83,8 +85,8 @@ impl Public {
         operators.dedup();
         let operator = |s: Statistic| operators.partition_point(|known| *known < s) as u64;
         let mut out = Writer(MARK.to_vec());
-        out.moment(self.window.start_us());
-        out.moment(self.window.end_us());
+        out.signed(self.window.start_us());
+        out.signed(self.window.end_us());
         out.number(self.version as u64);
         let k = if self.k.is_lab() {
             0
@@ -92,9 +94,13 @@ impl Public {
             self.k.subscribers()
         };
         out.number(k as u64);
+        out.number(self.trust.cpu_percent.into());
+        out.number(self.trust.cross_traffic_bps);
+        out.signed(self.trust.wifi_dbm.into());
+        out.number(self.trust.clock_offset_us);
         out.number(u64::from(self.newest_us.is_some()));
         if let Some(newest_us) = self.newest_us {
-            out.moment(newest_us);
+            out.signed(newest_us);
         }
         out.number(self.places.len() as u64);
         for place in &self.places {
@@ -151,15 +157,21 @@ impl Public {
     /// [`Unreadable`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut from = Reader(bytes.strip_prefix(MARK).ok_or(Unreadable::Layout)?);
-        let window = Window::new(from.moment()?, from.moment()?)?;
+        let window = Window::new(from.signed()?, from.signed()?)?;
         let version = from.number()?;
         let k = match from.number()? {
             0 => K::lab(),
             subscribers => K::new(subscribers)?,
         };
+        let trust = Trust {
+            cpu_percent: from.number()?,
+            cross_traffic_bps: from.number()?,
+            wifi_dbm: i32::try_from(from.signed()?).map_err(|_| Unreadable::Number)?,
+            clock_offset_us: from.number()?,
+        };
         let newest_us = match from.number::<u8>()? {
             0 => None,
-            _ => Some(from.moment()?),
+            _ => Some(from.signed()?),
         };
         let places = from.many(|from| {
             Ok(PublicPlace {
@@ -180,6 +192,7 @@ impl Public {
             window,
             version,
             k,
+            trust,
             newest_us,
             places,
             clusters,
@@ -281,8 +294,8 @@ impl Writer {
         self.0.push(number.to_le_bytes()[0]);
     }
 
-    fn moment(&mut self, us: i64) {
-        self.number((us << 1 ^ us >> (i64::BITS - 1)).cast_unsigned());
+    fn signed(&mut self, number: i64) {
+        self.number((number << 1 ^ number >> (i64::BITS - 1)).cast_unsigned());
     }
 
     fn text(&mut self, text: &str) {
@@ -312,7 +325,7 @@ impl<'a> Reader<'a> {
         Err(Unreadable::Number)
     }
 
-    fn moment(&mut self) -> Result<i64, Unreadable> {
+    fn signed(&mut self) -> Result<i64, Unreadable> {
         let number: u64 = self.number()?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }

@@ -159,13 +159,13 @@ pub(crate) fn f1_calendars() -> Arc<Edition> {
 }
 
 /// The answer to a body, from 192.0.2.7.
-pub(crate) fn ask(query: &impl Query, body: &str) -> Result<Value, Refusal> {
+pub(crate) fn ask(query: &(impl Query + ?Sized), body: &str) -> Result<Value, Refusal> {
     ask_from(query, body, Some([192, 0, 2, 7].into()))
 }
 
 /// The answer to a body.
 pub(crate) fn ask_from(
-    query: &impl Query,
+    query: &(impl Query + ?Sized),
     body: &str,
     peer: Option<IpAddr>,
 ) -> Result<Value, Refusal> {
@@ -178,7 +178,7 @@ pub(crate) fn ask_from(
 }
 
 /// The `meta` of the error object that a body earns.
-pub(crate) fn fault(query: &impl Query, body: &str) -> Value {
+pub(crate) fn fault(query: &(impl Query + ?Sized), body: &str) -> Value {
     match ask(query, body) {
         Err(Refusal::Fault(fault)) => {
             serde_json::from_slice::<Value>(&fault.to_bytes()).unwrap()["meta"].clone()

@@ -14,6 +14,7 @@ pub(crate) struct Offer {
     edition: Arc<Edition>,
     kind: CalendarKind,
     network_map: VersionTag,
+    constrained: bool,
 }
 
 impl Offer {
@@ -23,7 +24,21 @@ impl Offer {
             kind,
             network_map: edition.vtag(),
             edition: Arc::clone(edition),
+            constrained: true,
         }
+    }
+
+    /// The same for questions without constraints.
+    pub(crate) fn without_constraints(self) -> Self {
+        Self {
+            constrained: false,
+            ..self
+        }
+    }
+
+    /// Whether pairs may be chosen by their costs.
+    pub(super) fn takes_constraints(&self) -> bool {
+        self.constrained
     }
 
     /// Version of the network map.
@@ -36,7 +51,7 @@ impl Offer {
         &self.edition
     }
 
-    /// What the directory says of it: all metrics in both modes, of which the numerical ones can be tested.
+    /// What the directory says of it: all metrics in both modes, of which the numerical ones can be tested, if any can.
     pub(crate) fn costs(&self) -> Costs {
         let names = |mode| {
             let columns = self.edition.columns.iter();
@@ -46,7 +61,11 @@ impl Offer {
             cost_type_names: names(CostMode::Numerical)
                 .chain(names(CostMode::Ordinal))
                 .collect(),
-            constraints: Constraints::Testable(names(CostMode::Numerical).collect()),
+            constraints: if self.constrained {
+                Constraints::Testable(names(CostMode::Numerical).collect())
+            } else {
+                Constraints::None
+            },
             max_cost_types: self.most_cost_types(),
             calendars: self.calendar_attributes(),
         }

@@ -101,9 +101,16 @@ impl Question {
             None => asked.clone(),
         };
         calendars(offer, members, &mut asked, faults);
+        if !offer.takes_constraints() {
+            // RFC 7285 §11.3.2.3: the members are not to be there at all, empty or not.
+            let fields = [TESTABLE, CONSTRAINTS, OR_CONSTRAINTS];
+            let surplus = fields.map(|field| Some(members.get(field)?.fault(field)));
+            faults.extend(surplus.into_iter().flatten());
+        }
         let types_are_known = faults.len() == before;
-        let constraint = if asked.iter().any(|asked| asked.calendar) {
-            // RFC 8896 §5.2.1: who asks for a calendar does not choose by single values.
+        // RFC 8896 §5.2.1: who asks for a calendar does not choose by single values.
+        let by_interval = asked.iter().any(|asked| asked.calendar);
+        let constraint = if by_interval || !offer.takes_constraints() {
             Constraint::default()
         } else {
             constraint(members, types_are_known.then_some(&tested), faults)?

@@ -234,7 +234,41 @@ fn alto_check_29_bad_constraints_come_back() {
 }
 
 #[test]
-fn alto_check_30_ranks_cannot_be_constrained() {
+fn alto_check_30_who_takes_no_constraints_refuses_them() {
+    let costs = map(&f1_c1()).without_constraints();
+    let endpoints = crate::EndpointCost::new(id("nm-endpoint-costs"), &f1_c1());
+    let endpoints = endpoints.without_constraints();
+    let asked = r#","endpoints":{"srcs":["ipv4:192.0.2.1"],"dsts":["ipv4:198.51.100.200"]}"#;
+    let queries: [(&dyn Query, _, &str); 2] = [
+        (&costs, costs.costs(), ""),
+        (&endpoints, endpoints.costs(), asked),
+    ];
+    let testable = r#"[{"cost-metric":"routingcost","cost-mode":"numerical"}]"#;
+    for (query, costs, own) in queries {
+        assert_eq!(costs.constraints, Constraints::None);
+        assert!(ask(query, &routing(own)).is_ok());
+        for (field, value) in [
+            ("constraints", r#"["ge 5"]"#),
+            ("constraints", r#"["le 1e9"]"#),
+            ("constraints", "[]"),
+            ("or-constraints", r#"[["ge 5"],["le 1"]]"#),
+            ("testable-cost-types", testable),
+        ] {
+            let body = routing(&format!(r#"{own},"{field}":{value}"#));
+            assert_eq!(fault(query, &body), bad(field, value), "{body}");
+        }
+        // What is wrong with the constraints themselves is of no interest then, nor how many they are.
+        let many = vec![r#""ne 5""#; 257].join(",");
+        let body = routing(&format!(r#"{own},"constraints":[{many}]"#));
+        assert_eq!(
+            fault(query, &body),
+            bad("constraints", &format!("[{many}]"))
+        );
+    }
+}
+
+#[test]
+fn ranks_cannot_be_constrained() {
     let map = map(&f1_c1());
     let costs = map.costs();
     assert_eq!(

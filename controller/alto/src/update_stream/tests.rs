@@ -304,23 +304,39 @@ fn a_patch_is_computed_once_for_all_streams() {
 fn alto_check_58_without_incremental_changes_there_are_full_replacements_only() {
     let request =
         json!({"add": {"costs": {"resource-id": ROUTINGCOST, "incremental-changes": false}}});
-    let turn = c1();
+    let mut turn = c1();
     let mut stream = open(&request, &turn).unwrap();
-    drain(&mut stream, &turn);
-    let turn = after(&turn, published(edition(F1, &C2, NOW_US)));
-    let (events, _) = drain(&mut stream, &turn);
-    assert_eq!(names(&events), ["application/alto-costmap+json,costs"]);
+    let mut client = Client::default();
+    client.follow(&mut stream, &turn);
+    // Costs, then what is said of them only, then the network map below them.
+    for edition in [
+        edition(F1, &C2, NOW_US),
+        edition(F1, &C2, NOW_US + 1_000_000),
+        edition("198.51.100.192/26", &C2, NOW_US + 1_000_000),
+        edition("198.51.100.192/26", &C1, NOW_US),
+    ] {
+        let publication = published(edition);
+        turn = after(&turn, Arc::clone(&publication));
+        turn.prepare();
+        let events = client.follow(&mut stream, &turn);
+        assert_eq!(names(&events), ["application/alto-costmap+json,costs"]);
+        client.has("costs", &publication, ROUTINGCOST);
+    }
 }
 
 #[test]
 fn ranks_are_replaced_whole() {
-    let request = json!({"add": {"ranks": {"resource-id": "nm-routingcost-ordinal"}}});
+    const RANKS: &str = "nm-routingcost-ordinal";
+    let request = json!({"add": {"ranks": {"resource-id": RANKS}}});
     let turn = c1();
     let mut stream = open(&request, &turn).unwrap();
-    drain(&mut stream, &turn);
-    let turn = after(&turn, published(edition(F1, &C2, NOW_US)));
-    let (events, _) = drain(&mut stream, &turn);
+    let mut client = Client::default();
+    client.follow(&mut stream, &turn);
+    let publication = published(edition(F1, &C2, NOW_US));
+    let turn = after(&turn, Arc::clone(&publication));
+    let events = client.follow(&mut stream, &turn);
     assert_eq!(names(&events), ["application/alto-costmap+json,ranks"]);
+    client.has("ranks", &publication, RANKS);
 }
 
 #[test]

@@ -138,6 +138,7 @@ fn a_pid_that_holds_everything_is_left_alone_and_one_without_prefixes_stays() {
 #[test]
 fn alto_check_09_the_longest_prefix_gives_the_pid() {
     let map = network_map(&f2()).unwrap();
+    let publication = publish(&f2(), c1());
     for (address, expected) in [
         ("192.0.2.1", "PID3"),
         ("192.0.2.200", "PID3"),
@@ -145,6 +146,18 @@ fn alto_check_09_the_longest_prefix_gives_the_pid() {
         ("8.8.8.8", "PID1"),
         ("2001:db8::1", "PID0"),
     ] {
+        let family = if address.contains(':') {
+            "ipv6"
+        } else {
+            "ipv4"
+        };
+        let endpoint = format!("{family}:{address}");
+        let body = json!({"properties": ["nm.pid"], "endpoints": [endpoint]}).to_string();
+        let answer = post_properties(&publication, body.as_bytes());
+        assert_eq!(
+            json(&answer)["endpoint-properties"],
+            json!({endpoint: {"nm.pid": expected}})
+        );
         assert_eq!(
             map.pid_of(address.parse().unwrap()),
             Some(&pid(expected)),

@@ -26,7 +26,7 @@ pub use geojson::{Geography, GeographyError};
 pub use manifest::{MANIFEST, Progress};
 pub(crate) use stored::stored;
 
-use glimpse_aggregate::{Public, Span, Trust};
+use glimpse_aggregate::{Public, Span};
 use glimpse_alto::{CostMetric, PublicationError, Shelf, Shelved};
 use glimpse_model::time::{Month, Timestamp};
 
@@ -106,8 +106,6 @@ pub struct Order<'a> {
     pub format: Format,
     /// Of this month only.
     pub month: Option<Month>,
-    /// Which results are counted, as configured.
-    pub trust: &'a Trust,
     /// Where regions are, for [`Format::Geojson`].
     pub geography: Option<&'a Geography>,
 }

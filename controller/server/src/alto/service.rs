@@ -246,8 +246,8 @@ pub(crate) async fn published(
     let kept = store.alto_publics(name(config), None, everything).await?;
     let spans = config.spans.clone();
     blocking(move || {
-        let read = |public: &AltoPublic| kept::read(public).transpose();
-        made::shown(&kept, &spans).filter_map(read).collect()
+        let read = |public: AltoPublic| kept::read(&public).transpose();
+        made::shown(kept, &spans).filter_map(read).collect()
     })
     .await
 }
@@ -269,8 +269,7 @@ async fn load(
     // All on one thread: what one step gives back to the allocator the next one takes.
     let (made, publication) = blocking(move || {
         let (before, shown) = before.unzip();
-        let made = Made::of(&kept, &spans, &supplied, before.as_deref())?;
-        drop(kept);
+        let made = Made::of(kept, &spans, &supplied, before.as_deref())?;
         let publication = publication(made.editions(), shown.as_deref())?;
         Ok((made, publication))
     })

@@ -92,3 +92,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
         self.bounded(context, wrote)
     }
 }
+
+#[cfg(test)]
+mod tests;

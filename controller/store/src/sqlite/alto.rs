@@ -133,13 +133,13 @@ async fn publics(
     .bind(after.as_micros())
     .fetch_all(connection)
     .await?;
-    rows.iter()
+    rows.into_iter()
         .map(|row| {
             Ok(AltoPublic {
                 span: row.try_get(0)?,
                 start_us: row.try_get(1)?,
                 end_us: row.try_get(2)?,
-                version: instruction::unsigned(row, 3)?,
+                version: instruction::unsigned(&row, 3)?,
                 document: row.try_get(4)?,
             })
         })

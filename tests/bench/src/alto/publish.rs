@@ -21,6 +21,9 @@ use std::time::Duration;
 
 /// What the controller calls the ledger of what is published.
 const LEDGER: &str = "public";
+/// What the versions are called in the directory.
+pub(super) const FIRST: &str = "first";
+pub(super) const SECOND: &str = "second";
 /// The configuration in a controller's directory.
 const CONFIGURATION: &str = "controller.toml";
 /// The map of which one cell is changed.
@@ -126,33 +129,21 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
     };
     let store = Sqlite::create(&dir.join("beside.db"), &Options::default()).await?;
     let now = clock::civil()?;
-    let mut ledger = Ledger::default();
-    let wait_us = i64::try_from(config.wait.as_micros())?;
-    let window = Span::SevenDays.closed_at(now.as_micros() - wait_us);
-    let (state, records) = work::observations(&ledger, window, now.as_micros(), &config)?;
     let supplied = supplied(&config)?;
-    let states_bytes = own_memory()?.resident;
-
+    let (settings, folder) = (config.clone(), dir.to_owned());
+    // On a thread for work that takes a while, as in the server: what is given back there is taken again there.
+    let released = tokio::task::spawn_blocking(move || release(&settings, now, &folder)).await??;
     let began = clock::steady();
-    let public = ledger.release(state, &config.rules)?;
-    let released_s = began.elapsed().as_secs_f64();
-    let began = clock::steady();
-    let first = version(ledger, &public, &config, now)?;
-    first.store(&store, 0).await?;
-    let written_s = began.elapsed().as_secs_f64();
-    let (places, cells) = (public.places().len(), cells(&public));
-    first.leave(dir, "first")?;
-    drop((public, first));
+    Version::read(dir, FIRST)?.store(&store, 0).await?;
+    let written_s = began.elapsed().as_secs_f64() + released.packed_s;
     let began = clock::steady();
     let shown = compute(&store, &config, &supplied, now, None).await?;
     let before = Arc::clone(&shown.publication);
     let made_s = began.elapsed().as_secs_f64();
     let first_peak_bytes = own_memory()?.peak;
 
-    let second = changed(&Version::read(dir, "first")?)?;
-    second.store(&store, 1).await?;
-    second.leave(dir, "second")?;
-    drop(second);
+    change_in_child(dir)?;
+    Version::read(dir, SECOND)?.store(&store, 1).await?;
     let renewed = compute(&store, &config, &supplied, now, Some(&shown)).await?;
     let after = renewed.publication;
     let turn = Turn::first(Arc::clone(&before), 1).then(Arc::clone(&after), 2);
@@ -162,9 +153,9 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
     let peak_bytes = own_memory()?.peak;
     let patch = merge_patch::diff(body(&before)?, body(&after)?).context("no patch")?;
     Ok(Published {
-        records,
-        places,
-        cells,
+        records: released.records,
+        places: released.places,
+        cells: released.cells,
         documents: before.documents().count(),
         document_bytes: before
             .documents()
@@ -175,15 +166,64 @@ pub(super) async fn run(dir: &Path) -> Result<Published> {
             .filter_map(|(_, d)| d.gzip.as_ref())
             .map(|gzip| gzip.bytes.len())
             .sum(),
-        released_s,
+        released_s: released.seconds,
         written_s,
         made_s,
         patched_s,
         patch_bytes: patch.len(),
-        states_bytes,
+        states_bytes: released.states_bytes,
         first_peak_bytes,
         peak_bytes,
     })
+}
+
+/// What came of the release.
+struct Released {
+    records: usize,
+    places: usize,
+    cells: usize,
+    states_bytes: u64,
+    seconds: f64,
+    packed_s: f64,
+}
+
+/// Releases the states, and leaves the first version in `dir`.
+fn release(config: &Alto, now: Timestamp, dir: &Path) -> Result<Released> {
+    let mut ledger = Ledger::default();
+    let wait_us = i64::try_from(config.wait.as_micros())?;
+    let window = Span::SevenDays.closed_at(now.as_micros() - wait_us);
+    let (state, records) = work::observations(&ledger, window, now.as_micros(), config)?;
+    let states_bytes = own_memory()?.resident;
+    let began = clock::steady();
+    let public = ledger.release(state, &config.rules)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let began = clock::steady();
+    let first = version(ledger, &public, config, now)?;
+    let packed_s = began.elapsed().as_secs_f64();
+    first.leave(dir, FIRST)?;
+    Ok(Released {
+        records,
+        places: public.places().len(),
+        cells: cells(&public),
+        states_bytes,
+        seconds,
+        packed_s,
+    })
+}
+
+/// Makes the second version of the first one, in a process of its own: this is no work of a publisher.
+fn change_in_child(dir: &Path) -> Result<()> {
+    let changing = Command::new(std::env::current_exe()?)
+        .args(["alto", "--change-in"])
+        .arg(dir)
+        .status()?;
+    ensure!(changing.success(), "no cell was changed");
+    Ok(())
+}
+
+/// Makes the second version of the first one that was left in `dir`.
+pub(super) fn change(dir: &Path) -> Result<()> {
+    changed(&Version::read(dir, FIRST)?)?.leave(dir, SECOND)
 }
 
 fn own_memory() -> Result<machine::Memory> {
@@ -223,20 +263,111 @@ fn version(ledger: Ledger, public: &Public, config: &Alto, now: Timestamp) -> Re
     })
 }
 
-/// The same figures but for the median delay of one of the smallest places to one cluster.
+/// The same figures but for the median delay of one of the smallest places to one cluster. Only a release makes figures, so it is
+/// changed where it is kept, in the layout of [`Public::to_bytes`].
 fn changed(first: &Version) -> Result<Version> {
-    let public = Public::from_bytes(&first.public.document)?;
-    let place = public.places().last().context("no places")?.pid.clone();
-    let cluster = public
-        .clusters()
-        .first()
-        .context("no clusters")?
-        .pid
-        .clone();
-    let changed = public.with_one_raised(Metric::DelayRt, &place, &cluster, Statistic::Median);
-    let changed = changed.context("no delay of the last place")?;
+    let mut document = first.public.document.clone();
+    let public = Public::from_bytes(&document)?;
+    let place = public.places().last().context("no places")?;
+    let cluster = public.clusters().first().context("no clusters")?;
+    let cell = |public: &Public| {
+        let cell = public.cell(Metric::DelayRt, &place.pid, &cluster.pid)?;
+        let median = cell.figures().first()?;
+        (median.statistic == Statistic::Median).then_some((
+            cell.subscribers() as u64,
+            cell.samples(),
+            cell.figures().len() as u64,
+            median.value,
+        ))
+    };
+    // A place so small has no minimum: the median is its first figure.
+    let none = "no median delay of the last place";
+    let (subscribers, samples, figures, median) = cell(&public).context(none)?;
+    let place_index = public.places().len() as u64 - 1;
+    let begins = [
+        Metric::DelayRt as u64,
+        place_index,
+        1,
+        subscribers,
+        samples,
+        figures,
+    ];
+    let begins: Vec<u8> = begins.into_iter().flat_map(leb128).collect();
+    let mut windows = document.windows(begins.len());
+    let at = windows.position(|window| window == begins).context(none)?;
+    // One byte says which figure it is; then comes the value, its lowest bits first.
+    let lowest = document.get_mut(at + begins.len() + 1);
+    *lowest.context(none)? ^= 1;
+    let (.., after) = cell(&Public::from_bytes(&document)?).context(none)?;
+    ensure!(after == median ^ 1, "another figure was changed");
     Ok(Version {
         ledger: first.ledger.clone(),
-        public: document(Span::SevenDays, &changed),
+        public: AltoPublic {
+            version: first.public.version + 1,
+            document,
+            ..first.public.clone()
+        },
     })
+}
+
+fn leb128(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >> 7 > 0 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use glimpse_aggregate::{Facts, Labels, Row};
+
+    #[test]
+    fn one_figure_changes_and_no_other() {
+        let config = Config::parse("", Path::new("/controller.toml"))
+            .unwrap()
+            .alto;
+        let mut ledger = Ledger::default();
+        let window = Span::SevenDays.closed_at(0);
+        let state = ledger.observe(window, i64::MAX, &config.clusters, config.trust);
+        let mut state = state.unwrap();
+        for (nth, region) in (0..14_u64).flat_map(|nth| [(nth, "zz-00"), (nth, "zz-01")]) {
+            for target in 0..3 {
+                state.add(&Row {
+                    subscriber: &format!("{region}-{nth}"),
+                    labels: Labels {
+                        isp: Some("as1"),
+                        region: Some(region),
+                        ..Labels::default()
+                    },
+                    metric: Metric::DelayRt,
+                    target: &work::target(target),
+                    values: &[20_000 + nth],
+                    start_us: window.start_us(),
+                    received_us: window.start_us(),
+                    facts: Facts::default(),
+                });
+            }
+        }
+        let before = ledger.release(state, &config.rules).unwrap();
+        let now = Timestamp::from_micros(0);
+        let first = version(ledger, &before, &config, now).unwrap();
+        let second = changed(&first).unwrap();
+        assert_eq!(second.public.version, 2);
+        let after = Public::from_bytes(&second.public.document).unwrap();
+        assert_ne!(after, before);
+        let pairs = before
+            .cells(Metric::DelayRt)
+            .zip(after.cells(Metric::DelayRt));
+        let changed: Vec<(&str, &str)> = pairs
+            .filter(|((.., one), (.., other))| one != other)
+            .map(|((place, cluster, _), _)| (place.pid.as_str(), cluster))
+            .collect();
+        assert_eq!(changed, [("as1:zz-01", "MSMNT-CL1")]);
+    }
 }

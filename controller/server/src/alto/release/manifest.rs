@@ -93,7 +93,6 @@ pub(super) struct Manifest {
     software: Software,
     format: &'static str,
     month: Option<String>,
-    filters: Filters,
     windows: Vec<Entry>,
     files: Vec<Hashed>,
 }
@@ -106,6 +105,7 @@ struct Entry {
     version: usize,
     newest_measurement: Option<String>,
     anonymity: Anonymity,
+    filters: Filters,
     filtered: Filtered,
     network_maps: Vec<NetworkMap>,
 }
@@ -118,7 +118,7 @@ enum Anonymity {
     Lab(bool),
 }
 
-/// Beyond these a result is not counted, as configured; all versions of a window have the filters of its first.
+/// Beyond these a result was not counted; all versions of a window have the filters of its first.
 #[derive(Serialize)]
 struct Filters {
     cpu_percent: u32,
@@ -173,7 +173,6 @@ impl Manifest {
             software: Software::own(),
             format: order.format.name(),
             month: order.month.map(|month| month.to_string()),
-            filters: Filters::of(order.trust),
             windows: windows.iter().map(entry).collect(),
             files: Vec::new(),
         }
@@ -210,7 +209,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Filters {
-    fn of(trust: &Trust) -> Self {
+    fn of(trust: Trust) -> Self {
         Self {
             cpu_percent: trust.cpu_percent,
             cross_traffic_bps: trust.cross_traffic_bps,
@@ -235,6 +234,7 @@ fn entry(window: &Window) -> Entry {
         } else {
             Anonymity::K(k.subscribers())
         },
+        filters: Filters::of(public.trust()),
         filtered: Filtered {
             subscribers: filtered.subscribers(),
             results: Reason::ALL

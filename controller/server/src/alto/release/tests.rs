@@ -74,19 +74,17 @@ fn windows(k: K) -> Vec<Window> {
     windows
 }
 
-fn order(format: Format, trust: &Trust) -> Order<'_> {
+fn order(format: Format) -> Order<'static> {
     Order {
         format,
         month: None,
-        trust,
         geography: None,
     }
 }
 
 /// Files by their paths.
 fn files(format: Format) -> BTreeMap<String, File> {
-    let trust = Trust::default();
-    let files = release(windows(K::lab()), &order(format, &trust)).unwrap();
+    let files = release(windows(K::lab()), &order(format)).unwrap();
     assert_eq!(files.last().unwrap().path, MANIFEST);
     files
         .into_iter()
@@ -100,9 +98,8 @@ fn parsed(file: &File) -> Value {
 
 #[test]
 fn two_releases_of_equal_data_are_equal_and_hold_no_clock() {
-    let trust = Trust::default();
     for format in [Format::Alto, Format::Csv, Format::Geojson] {
-        let once = release(windows(K::lab()), &order(format, &trust)).unwrap();
+        let once = release(windows(K::lab()), &order(format)).unwrap();
         let mut shuffled = windows(K::lab());
         for window in &mut shuffled {
             window.editions.reverse();
@@ -113,9 +110,9 @@ fn two_releases_of_equal_data_are_equal_and_hold_no_clock() {
                 .map(|file| file.path.clone())
                 .collect::<Vec<_>>()
         };
-        let twice = release(windows(K::lab()), &order(format, &trust)).unwrap();
+        let twice = release(windows(K::lab()), &order(format)).unwrap();
         assert_eq!(once, twice, "{format:?}");
-        let again = release(shuffled, &order(format, &trust)).unwrap();
+        let again = release(shuffled, &order(format)).unwrap();
         assert_eq!(of(&once), of(&again), "{format:?}");
     }
 }
@@ -195,8 +192,11 @@ fn the_manifest_names_rule_filters_samples_and_hashes() {
         manifest["software"],
         json!({"name": "glimpse-controller", "version": env!("CARGO_PKG_VERSION")})
     );
-    assert_eq!(manifest["filters"]["cpu_percent"], 80);
     let week = &manifest["windows"][1];
+    assert_eq!(
+        week["filters"],
+        json!({"cpu_percent": 80, "cross_traffic_bps": 64_000, "wifi_dbm": -70, "clock_offset_us": 60_000_000})
+    );
     assert_eq!(
         (&week["span"], &week["start"], &week["end"]),
         (
@@ -236,8 +236,7 @@ fn the_manifest_names_rule_filters_samples_and_hashes() {
             .collect();
         assert_eq!(bytes, digest.as_ref());
     }
-    let trust = Trust::default();
-    let protected = release(windows(K::DEFAULT), &order(Format::Alto, &trust)).unwrap();
+    let protected = release(windows(K::DEFAULT), &order(Format::Alto)).unwrap();
     let manifest = parsed(protected.last().unwrap());
     assert_eq!(manifest["windows"][1]["anonymity"], json!({"k": 10}));
     assert_eq!(
@@ -346,10 +345,9 @@ fn geojson_places_regions_that_the_operator_knows() {
         {"type": "Feature", "id": "de-by", "geometry": point, "properties": null},
         {"type": "Feature", "id": "x", "geometry": null, "properties": {"region": "de-xx"}}]});
     let geography = Geography::parse(given.to_string().as_bytes()).unwrap();
-    let trust = Trust::default();
     let placed = Order {
         geography: Some(&geography),
-        ..order(Format::Geojson, &trust)
+        ..order(Format::Geojson)
     };
     let released = release(windows(K::lab()), &placed).unwrap();
     let file = parsed(
@@ -398,10 +396,9 @@ fn a_geography_that_is_none_is_refused() {
 
 #[test]
 fn a_month_is_a_release_of_its_own() {
-    let trust = Trust::default();
     let month = |text| Order {
         month: Month::parse(text),
-        ..order(Format::Alto, &trust)
+        ..order(Format::Alto)
     };
     let released = release(windows(K::lab()), &month("2026-05")).unwrap();
     let paths: Vec<&str> = released.iter().map(|file| file.path.as_str()).collect();
@@ -432,7 +429,7 @@ fn a_month_is_a_release_of_its_own() {
         "nothing is published of 2026-04; published are 2026-05"
     );
     assert!(matches!(
-        release(Vec::new(), &order(Format::Csv, &trust)),
+        release(Vec::new(), &order(Format::Csv)),
         Err(ReleaseError::Nothing)
     ));
 }

@@ -42,14 +42,14 @@ impl Made {
     /// Of those that are kept the windows that are shown, by the prefixes that were there before too. Windows of which the same is
     /// kept as before are taken over, and of others what is equal.
     pub(super) fn of(
-        kept: &[AltoPublic],
+        kept: Vec<AltoPublic>,
         spans: &BTreeSet<Span>,
         supplied: &Supplied,
         before: Option<&Self>,
     ) -> Result<Self, AltoError> {
         let mut windows = Vec::new();
         for public in shown(kept, spans) {
-            let source = Source::of(public);
+            let source = Source::of(&public);
             let mut known = before.into_iter().flat_map(|before| &before.windows);
             let editions = match known.find(|window| window.source == source) {
                 Some(window) => window.editions.clone(),
@@ -69,13 +69,15 @@ impl Made {
 
 /// The editions of one window, which keep nothing twice that an edition of the same name had before.
 fn editions(
-    public: &AltoPublic,
+    public: AltoPublic,
     supplied: &Supplied,
     before: Option<&Made>,
 ) -> Result<Vec<Shelved>, AltoError> {
-    let Some(window) = kept::read(public)? else {
+    let Some(window) = kept::read(&public)? else {
         return Ok(Vec::new());
     };
+    // As long as the figures that were read from it.
+    drop(public);
     let mut editions = figures::editions(&[window], supplied)?;
     for Shelved { edition, .. } in &mut editions {
         let windows = before.into_iter().flat_map(|before| &before.windows);
@@ -87,17 +89,19 @@ fn editions(
     Ok(editions)
 }
 
-/// The newest window of each kind, and all months.
-pub(super) fn shown<'a>(
-    kept: &'a [AltoPublic],
-    spans: &'a BTreeSet<Span>,
-) -> impl Iterator<Item = &'a AltoPublic> {
+/// The newest window of each kind, and all months; each is given up when the next is taken.
+pub(super) fn shown(
+    kept: Vec<AltoPublic>,
+    spans: &BTreeSet<Span>,
+) -> impl Iterator<Item = AltoPublic> {
     // By kind, then by start: the newest of each kind is the last.
     let newest =
         |n: usize, public: &AltoPublic| kept.get(n + 1).is_none_or(|next| next.span != public.span);
-    let is_shown = move |(n, public): &(usize, &AltoPublic)| {
+    let is_shown = |(n, public): (usize, &AltoPublic)| {
         let wanted = spans.iter().any(|span| span.name() == public.span);
-        wanted && (public.span == Span::Month.name() || newest(*n, public))
+        wanted && (public.span == Span::Month.name() || newest(n, public))
     };
-    kept.iter().enumerate().filter(is_shown).map(|(_, p)| p)
+    let wanted: Vec<bool> = kept.iter().enumerate().map(is_shown).collect();
+    let all = kept.into_iter().zip(wanted);
+    all.filter_map(|(public, wanted)| wanted.then_some(public))
 }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod patches;
+
 use super::due::{due, is_late_check, next_us, windows};
 use super::kept::{self, Kept};
 use super::*;
@@ -14,6 +16,7 @@ use glimpse_model::time::SECOND;
 use glimpse_store::{Audience, Labels, NewInstruction, Options};
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use tower::ServiceExt;
 
 const DAY_S: i64 = 86_400;
@@ -66,8 +69,8 @@ impl World {
         agents
     }
 
-    /// Uploads a result that started some seconds after the fixture's start.
-    async fn upload(&self, agent: &str, at_s: i64, task: &str, method: &str, result: Value) {
+    /// A result that started some seconds after the fixture's start.
+    fn result(&self, at_s: i64, task: &str, method: &str, result: Value) -> Value {
         let number = self.results.get();
         self.results.set(number + 1);
         let mut id = [0; 10];
@@ -79,25 +82,37 @@ impl World {
         record["start_time"] = json!(start().plus_micros(at_s * SECOND).to_string());
         record["end_time"] = record["start_time"].clone();
         record["probe_result"] = result;
-        let receipt = self.fixture.post(agent, batch(&[record])).await.json();
+        record
+    }
+
+    async fn upload(&self, agent: &str, results: &[Value]) {
+        let receipt = self.fixture.post(agent, batch(results)).await.json();
         assert_eq!(
             receipt["accepted"].as_array().unwrap().len(),
-            1,
+            results.len(),
             "{receipt}"
         );
     }
 
-    async fn ping(&self, agent: &str, at_s: i64, rtts_ms: &[f64]) {
+    fn pinged(&self, at_s: i64, rtts_ms: &[f64]) -> Value {
         let count = rtts_ms.len();
         let result = json!({"round_trip_ms": rtts_ms, "round_trip_sent": count,
             "round_trip_received": count, "round_trip_loss": 0, "destination_ip": "192.0.2.1"});
-        self.upload(agent, at_s, "t-1", "ping", result).await;
+        self.result(at_s, "t-1", "ping", result)
+    }
+
+    async fn ping(&self, agent: &str, at_s: i64, rtts_ms: &[f64]) {
+        self.upload(agent, &[self.pinged(at_s, rtts_ms)]).await;
+    }
+
+    fn downloaded(&self, at_s: i64, bits_per_second: f64) -> Value {
+        let result = json!({"bandwidth_bps_avg": bits_per_second, "actual_num_threads": 1, "results_ok": true});
+        self.result(at_s, "t-2", "httpdownload", result)
     }
 
     async fn download(&self, agent: &str, at_s: i64, bits_per_second: f64) {
-        let result = json!({"bandwidth_bps_avg": bits_per_second, "actual_num_threads": 1, "results_ok": true});
-        self.upload(agent, at_s, "t-2", "httpdownload", result)
-            .await;
+        let result = self.downloaded(at_s, bits_per_second);
+        self.upload(agent, &[result]).await;
     }
 
     /// Goes on until that many seconds after the fixture's start.
@@ -111,6 +126,21 @@ impl World {
     /// Goes on until the first day of the fixture is over, and publishes.
     async fn close_the_day(&self) {
         self.go_on_until(DAY_S + WAITED_S);
+        self.fixture.shared.publish().await;
+    }
+
+    /// These households measure in each hour of a day, which is published once it is over.
+    async fn day(&self, number: i64, households: &[&String]) {
+        self.go_on_until(number * DAY_S - 1);
+        let midnight_s = (number - 1) * DAY_S;
+        for agent in households {
+            let hours = (0..24).map(|hour| midnight_s + hour * 3_600 + 60);
+            let delay = f64::from(u32::try_from(9 + number).unwrap());
+            let mut results: Vec<Value> = hours.map(|at_s| self.pinged(at_s, &[delay])).collect();
+            results.push(self.downloaded(midnight_s + 120, delay * 1e6));
+            self.upload(agent, &results).await;
+        }
+        self.go_on_until(number * DAY_S + WAITED_S);
         self.fixture.shared.publish().await;
     }
 
@@ -274,14 +304,8 @@ async fn alto_check_66_a_pid_below_k_is_in_no_map_property_calendar_or_count() {
         let world = World::new("[alto.calendars]\ndelay-rt = [\"hour-of-day\"]").await;
         let large = world.households("as1", "x", 20).await;
         let few = world.households("as2", "y", small).await;
-        world.go_on_until(DAY_S - 1);
-        for agent in large.iter().chain(&few) {
-            for hour in 0..24 {
-                world.ping(agent, hour * 3_600 + 60, &[10.0]).await;
-            }
-            world.download(agent, 120, 1e6).await;
-        }
-        world.close_the_day().await;
+        let everybody: Vec<&String> = large.iter().chain(&few).collect();
+        world.day(1, &everybody).await;
         let said = all_that_is_said(&world).await;
         assert!(
             said.contains("as1:x") && said.contains("HourOfDay"),
@@ -557,7 +581,8 @@ async fn the_address_of_another_agent_is_a_households_and_is_not_published() {
         let world = World::new(&format!("[alto]\nlab = true\nclusters = {clusters}")).await;
         let agents = world.households("as1", "x", 1).await;
         let result = json!({"up": {"bandwidth_bps_avg": 8e6}});
-        world.upload(&agents[0], 0, "t-3", "btc_ma", result).await;
+        let result = world.result(0, "t-3", "btc_ma", result);
+        world.upload(&agents[0], &[result]).await;
         let shared = &world.fixture.shared;
         shared.publish().await;
         let rates = cost_map(shared, "nm/tput").await;
@@ -660,7 +685,7 @@ fn documents_of_another_program_are_refused() {
     };
     assert_eq!(
         kept::read(&older).unwrap_err().to_string(),
-        "a publication in the database cannot be read: the layout is not number 2, the one this program writes"
+        "a publication in the database cannot be read: the layout is not number 3, the one this program writes"
     );
 }
 

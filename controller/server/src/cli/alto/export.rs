@@ -67,7 +67,6 @@ impl Export {
         let order = Order {
             format: self.format,
             month: self.month,
-            trust: &config.alto.trust,
             geography: geography.as_ref(),
         };
         let files = release(windows, &order).map_err(|error| {

@@ -63,6 +63,27 @@ async fn two_exports_of_equal_data_are_equal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_manifest_names_the_filters_of_the_publication() {
+    let world = World::new().await;
+    let config = world.config();
+    let changed = "[alto]\nlab = true\ntrust = { cpu_percent = 7, wifi_dbm = -20 }";
+    std::fs::write(&config, changed).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let dir = target.path().to_str().unwrap();
+    done(&["export", "--config", &config, "--dir", dir]).await;
+    let manifest: Value = serde_json::from_slice(&tree(target.path())["manifest.json"]).unwrap();
+    assert_eq!(manifest.get("filters"), None);
+    let windows = manifest["windows"].as_array().unwrap();
+    assert!(!windows.is_empty());
+    for window in windows {
+        assert_eq!(
+            window["filters"],
+            json!({"cpu_percent": 80, "cross_traffic_bps": 64_000, "wifi_dbm": -70, "clock_offset_us": 60_000_000})
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_replaces_an_earlier_one_and_nothing_else() {
     let world = World::new().await;
     let config = world.config();
