@@ -34,7 +34,7 @@ fn the_walker_notices_what_is_wrong() {
 #[test]
 fn the_walker_finds_nothing_wrong_here() {
     let mut town = Town::new(2);
-    town.measure(0.0);
+    town.measured();
     town.published("throughput", "/costmap/nm/tput", has_costs);
     let url = format!("https://127.0.0.1:{}/", town.controller.alto_port());
     let root = town.controller.dir().join("pki/root.pem");
@@ -70,7 +70,7 @@ fn the_walker_finds_nothing_wrong_here() {
 #[test]
 fn the_drafts_example_from_stored_results_to_maps() {
     let mut town = Town::new(3);
-    town.measure(0.0);
+    town.measured();
     let tput = town.published("throughput", "/costmap/nm/tput", has_costs);
     let kind = &tput["meta"]["cost-type"];
     assert_eq!(
@@ -145,7 +145,7 @@ fn the_drafts_example_from_stored_results_to_maps() {
 #[test]
 fn the_same_tags_after_a_crash() {
     let mut town = Town::new(2);
-    town.measure(0.0);
+    town.measured();
     town.published("throughput", "/costmap/nm/tput", has_costs);
     let paths = [
         "/networkmap/nm",
@@ -167,7 +167,7 @@ fn the_same_tags_after_a_crash() {
 #[test]
 fn alto_quirk_media_types_are_bare() {
     let mut town = Town::new(1);
-    town.measure(0.0);
+    town.measured();
     town.published("delays", "/costmap/nm/delay-rt", has_costs);
     for (path, kind) in [
         ("/", "directory"),
@@ -200,7 +200,7 @@ fn assert_bare(head: &str, kind: &str) {
 #[test]
 fn alto_quirk_endpoint_costs_have_a_version_of_their_own() {
     let mut town = Town::new(1);
-    town.measure(0.0);
+    town.measured();
     town.published("delays", "/costmap/nm/delay-rt", has_costs);
     let question = |dst: &str| {
         json!({"cost-type": {"cost-metric": "delay-rt", "cost-mode": "numerical"},
@@ -233,7 +233,7 @@ fn alto_quirk_endpoint_costs_have_a_version_of_their_own() {
 #[test]
 fn alto_quirk_the_defaults_of_both_families_are_in_one_pid() {
     let mut town = Town::new(1);
-    town.measure(0.0);
+    town.measured();
     town.published("delays", "/costmap/nm/delay-rt", has_costs);
     for name in ["nm", "nm-seg"] {
         let map = town.get(&format!("/networkmap/{name}"), "").json();

@@ -14,6 +14,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Fault;
+use crate::query::Refusal;
 
 /// Types of JSON values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,9 @@ impl<'a> Json<'a> {
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(String, Json<'a>)>);
 
+/// The name of a member and the names in its array.
+type Names<'a> = (&'a str, Vec<Cow<'a, str>>);
+
 impl<'a> Members<'a> {
     /// Reads the body. Of a repeated member the last counts.
     pub(crate) fn parse(body: &'a [u8], wanted: &[&str]) -> Result<Self, Fault> {
@@ -159,6 +163,24 @@ impl<'a> Members<'a> {
             .iter()
             .map(|member| Ok((member.0.as_str(), array(member)?)))
             .collect()
+    }
+
+    /// All members as arrays of names, in the order of the document; what is no string is no name either, and stands as it came.
+    ///
+    /// # Errors
+    /// A member that is no array, or more than `most` names in the one called `limited`.
+    pub(crate) fn names(&self, limited: &str, most: usize) -> Result<Vec<Names<'_>>, Refusal> {
+        let arrays = self.arrays()?;
+        let too_many =
+            |(field, elements): &(&str, Vec<_>)| *field == limited && elements.len() > most;
+        if arrays.iter().any(too_many) {
+            return Err(Refusal::TooMany);
+        }
+        let name = |element: Json<'a>| element.text().unwrap_or(Cow::Borrowed(element.raw()));
+        let names = arrays.into_iter();
+        Ok(names
+            .map(|(field, elements)| (field, elements.into_iter().map(name).collect()))
+            .collect())
     }
 
     /// Refuses with the fault whose member comes first in the document, if there are any.

@@ -24,6 +24,7 @@ pub use connections::Connections;
 
 use crate::pki::{AgentCertificate, Pins, Revocations, SharedConfig};
 use axum::Router;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -32,6 +33,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+
+/// What the kernel takes of a connection before it is sent. By itself it takes megabytes, and says again that there is room when a third
+/// of that has left: on a slow line long after [`Bounds::stall`].
+const UNSENT_BYTES: u32 = 256 << 10;
 
 /// What one listener lets others take of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +52,8 @@ pub struct Bounds {
     pub header: Duration,
     /// Longest header of a request, in bytes.
     pub header_bytes: usize,
-    /// For the peer to take anything of what is written to it; a connection that waits longer is closed.
+    /// For the peer to take some of what is written to it, by TCP's steps of up to a few hundred kilobytes; a connection that waits
+    /// longer is closed. An HTTP/2 peer that opens no window for a stream but answers pings is not seen by this.
     pub stall: Duration,
     /// For requests that are being answered when the listener is told to stop.
     pub drain: Duration,
@@ -61,7 +67,7 @@ impl Default for Bounds {
             handshake: Duration::from_secs(10),
             header: Duration::from_mins(1),
             header_bytes: 32 * 1024,
-            stall: Duration::from_mins(1),
+            stall: Duration::from_mins(5),
             drain: Duration::from_secs(10),
         }
     }
@@ -253,6 +259,9 @@ impl Door {
             Ok((stream, addr)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(peer = %addr, %error, "no TCP_NODELAY");
+                }
+                if let Err(error) = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES) {
+                    tracing::debug!(peer = %addr, %error, "no TCP_NOTSENT_LOWAT");
                 }
                 Some((place, stream, addr))
             }

@@ -143,23 +143,7 @@ impl Query for FilteredPropertyMap {
     fn answer(&self, request: &[u8], asking: &Asking<'_>) -> Result<Vec<u8>, Refusal> {
         let members = Members::parse(request, &[ENTITIES, PROPERTIES])?;
         members.require(&[ENTITIES])?;
-        let arrays = members.arrays()?;
-        let most = asking.limits.endpoints;
-        let too_many =
-            |(field, elements): &(&str, Vec<_>)| *field == ENTITIES && elements.len() > most;
-        if arrays.iter().any(too_many) {
-            return Err(Refusal::TooMany);
-        }
-        let asked: Vec<_> = arrays
-            .into_iter()
-            .map(|(field, elements)| {
-                // What is no string is no name either, and is refused as such.
-                let texts = elements
-                    .into_iter()
-                    .map(|element| element.text().unwrap_or(Cow::Borrowed(element.raw())));
-                (field, texts.collect::<Vec<_>>())
-            })
-            .collect();
+        let asked = members.names(ENTITIES, asking.limits.endpoints)?;
         let question = self.question(&asked)?;
         let dependencies = self.dependencies(&question);
         let part = Part {

@@ -165,7 +165,7 @@ impl Turn {
     }
 
     /// Computes now what the first stream that needs it would have to wait for: the patches of documents that some stream
-    /// has looked at in the turn before.
+    /// has looked at since there are any. One that skips turns finds what it had looked at.
     pub fn prepare_followed(&self) {
         self.prepare_where(|document| document.before.is_some());
     }

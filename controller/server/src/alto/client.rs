@@ -19,44 +19,9 @@ pub mod sse;
 #[cfg(test)]
 mod tests;
 
+pub use glimpse_alto::media;
 use serde_json::{Map, Value};
 use std::fmt;
-
-/// Media types of ALTO as a client meets them.
-pub mod media {
-    /// A directory (RFC 7285 §9.2.1).
-    pub const DIRECTORY: &str = "application/alto-directory+json";
-    /// A network map (§11.2.1.1).
-    pub const NETWORK_MAP: &str = "application/alto-networkmap+json";
-    /// A filter of a network map (§11.3.1.3).
-    pub const NETWORK_MAP_FILTER: &str = "application/alto-networkmapfilter+json";
-    /// A cost map (§11.2.3.1).
-    pub const COST_MAP: &str = "application/alto-costmap+json";
-    /// A filter of a cost map (§11.3.2.3).
-    pub const COST_MAP_FILTER: &str = "application/alto-costmapfilter+json";
-    /// Properties of endpoints (§11.4.1.1).
-    pub const ENDPOINT_PROPERTY: &str = "application/alto-endpointprop+json";
-    /// A question for properties of endpoints (§11.4.1.3).
-    pub const ENDPOINT_PROPERTY_PARAMS: &str = "application/alto-endpointpropparams+json";
-    /// Costs between endpoints (§11.5.1.1).
-    pub const ENDPOINT_COST: &str = "application/alto-endpointcost+json";
-    /// A question for costs between endpoints (§11.5.1.3).
-    pub const ENDPOINT_COST_PARAMS: &str = "application/alto-endpointcostparams+json";
-    /// A property map (RFC 9240 §7.1).
-    pub const PROPERTY_MAP: &str = "application/alto-propmap+json";
-    /// A filter of a property map (RFC 9240 §8.3).
-    pub const PROPERTY_MAP_PARAMS: &str = "application/alto-propmapparams+json";
-    /// An update stream (RFC 8895 §6.1).
-    pub const EVENT_STREAM: &str = "text/event-stream";
-    /// What an update stream is asked with (RFC 8895 §6.3).
-    pub const UPDATE_STREAM_PARAMS: &str = "application/alto-updatestreamparams+json";
-    /// Events of the stream about itself (RFC 8895 §5.3).
-    pub const UPDATE_STREAM_CONTROL: &str = "application/alto-updatestreamcontrol+json";
-    /// A patch (RFC 7396).
-    pub const MERGE_PATCH: &str = "application/merge-patch+json";
-    /// An error object (RFC 7285 §8.5.1).
-    pub const ERROR: &str = "application/alto-error+json";
-}
 
 /// Why a document could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

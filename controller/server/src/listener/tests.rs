@@ -483,6 +483,29 @@ async fn a_connection_whose_peer_takes_nothing_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_peer_takes_a_little_at_a_time_goes_on() {
+    let mut world = World::new();
+    world.bounds.stall = Duration::from_secs(2);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind(any, Transport::Plain, world.bounds, world.gate());
+    let listener = listener.await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = Router::new().fallback(|| async { vec![0; 64 << 20] });
+    tokio::spawn(listener.serve(app, world.stop.subscribe()));
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(WHO.as_bytes()).await.unwrap();
+    // Less than what the kernel would have room for by itself, in twice the time.
+    let mut part = vec![0; 40 << 10];
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stream.read_exact(&mut part).await.unwrap();
+    }
+    // What is under way arrives still; had the connection been closed, it would end there.
+    let mut rest = vec![0; 16 << 20];
+    stream.read_exact(&mut rest).await.unwrap();
+}
+
+#[tokio::test]
 async fn header_size_is_bounded() {
     let mut world = World::new();
     world.bounds.header_bytes = 8 * 1024;
