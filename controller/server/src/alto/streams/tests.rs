@@ -411,8 +411,9 @@ async fn the_connection_of_a_stream_that_nobody_reads_ends() {
     near.write_all(request.as_bytes()).await.unwrap();
     near.read_exact(&mut [0; 12]).await.unwrap();
     tokio::time::pause();
-    let ended = tokio::time::timeout(Duration::from_secs(90), connection).await;
-    ended.expect("it has waited for a minute").unwrap();
+    let patience = Bounds::default().stall + Duration::from_secs(30);
+    let ended = tokio::time::timeout(patience, connection).await;
+    ended.expect("it has waited long enough").unwrap();
     settle(&fixture, 0).await;
 }
 
