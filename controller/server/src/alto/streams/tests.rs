@@ -343,6 +343,18 @@ async fn five_thousand_streams_are_small_and_told_soon() {
         .expect("within two seconds");
 }
 
+/// What serves the listener's connections, by its usual bounds.
+fn connections(fixture: &Fixture) -> Connections {
+    let gate = Gate {
+        revocations: Revocations::default(),
+        now: Arc::new(|| 0),
+        pins: Pins::default(),
+    };
+    let router = alto_router(Arc::clone(&fixture.shared));
+    let stop = fixture.shared.stop.clone();
+    Connections::new(router, Bounds::default(), gate, stop)
+}
+
 // Connections without the system's buffers, so that all that waits, waits in this process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_streams_take_little_memory() {
@@ -352,14 +364,7 @@ async fn a_thousand_slow_streams_take_little_memory() {
     let size =
         document(&fixture, "nm").to_string().len() + document(&fixture, COSTS).to_string().len();
     assert!(size > 600_000, "{size}");
-    let gate = Gate {
-        revocations: Revocations::default(),
-        now: Arc::new(|| 0),
-        pins: Pins::default(),
-    };
-    let router = alto_router(Arc::clone(&fixture.shared));
-    let stop = fixture.shared.stop.clone();
-    let connections = Connections::new(router, Bounds::default(), gate, stop);
+    let connections = connections(&fixture);
     let body =
         json!({"add": {"n": {"resource-id": "nm"}, "c": {"resource-id": COSTS}}}).to_string();
     let request = format!(
@@ -392,14 +397,7 @@ async fn a_thousand_slow_streams_take_little_memory() {
 #[tokio::test]
 async fn the_connection_of_a_stream_that_nobody_reads_ends() {
     let fixture = serving("", publication(1_000, 1)).await;
-    let gate = Gate {
-        revocations: Revocations::default(),
-        now: Arc::new(|| 0),
-        pins: Pins::default(),
-    };
-    let router = alto_router(Arc::clone(&fixture.shared));
-    let stop = fixture.shared.stop.clone();
-    let connections = Connections::new(router, Bounds::default(), gate, stop);
+    let connections = connections(&fixture);
     let (mut near, far) = tokio::io::duplex(1_024);
     let from = (std::net::Ipv4Addr::LOCALHOST, 1).into();
     let connection = tokio::spawn(async move { connections.plain(far, from).await });
