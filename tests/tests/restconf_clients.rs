@@ -22,9 +22,7 @@ use std::time::Duration;
 /// Media type, and what came.
 type Body = (String, Vec<u8>);
 
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long notifications are listened to.
-const LISTENING_S: &str = "12";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every kind of event, task and suppression, and a schedule that runs at once and reports.
 fn configuration(collector: &str) -> Value {
@@ -69,7 +67,7 @@ fn yanglint_finds_replies_reports_and_notifications_valid() {
         held.lock().unwrap().push((kind, request.body.clone()));
         respond(stream, if refused { 415 } else { 204 }, "", b"")
     });
-    let events = home.listen(LISTENING_S);
+    let events = home.listen();
     let collector = format!("{}/restconf", home.controller.url());
     home.put(
         "/restconf/data/ietf-lmap-control:lmap",
@@ -113,21 +111,19 @@ fn yanglint_finds_replies_reports_and_notifications_valid() {
         }
     }
 
-    let told = events.wait_with_output().unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
-    let notifications: Vec<String> = told
-        .lines()
-        .filter_map(|line| line.strip_prefix("data:"))
-        .map(|frame| {
-            let frame: Value = serde_json::from_str(frame).unwrap();
-            let mut told = frame["ietf-restconf:notification"].clone();
-            told.as_object_mut().unwrap().remove("eventTime").unwrap();
-            told.to_string()
-        })
-        .collect();
-    assert!(notifications.len() >= 2, "{told}");
+    let kinds = ["schedule-state", "result-stored"].map(|kind| format!("glimpse-agent:{kind}"));
+    let notifications = eventually("a schedule's state and a result", PATIENCE, || {
+        let told = events.told();
+        let holds = |kind: &String| {
+            let mut told = told.iter();
+            told.any(|told| told["ietf-restconf:notification"][kind].is_object())
+        };
+        kinds.iter().all(holds).then_some(told)
+    });
     for notification in notifications {
-        yanglint(Kind::Notification, "json", &notification);
+        let mut told = notification["ietf-restconf:notification"].clone();
+        told.as_object_mut().unwrap().remove("eventTime").unwrap();
+        yanglint(Kind::Notification, "json", &told.to_string());
     }
 }
 

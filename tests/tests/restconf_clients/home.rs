@@ -16,6 +16,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) struct Home {
     pub(crate) controller: Controller,
     pub(crate) agent: Agent,
@@ -134,14 +136,50 @@ impl Home {
         self.run(curl.arg(format!("@{}", file.display())));
     }
 
-    /// Listens to the agent's notifications for some seconds.
-    pub(crate) fn listen(&self, seconds: &str) -> Child {
-        self.curl("/restconf/streams/NETCONF/json")
-            .args(["--no-buffer", "--max-time", seconds])
-            .args(["-H", "Accept: text/event-stream"])
-            .stdout(Stdio::piped())
+    /// Listens to the agent's notifications; the stream is open when this returns.
+    pub(crate) fn listen(&self) -> Listening {
+        let (head, events) = (self.file("head"), self.file("events"));
+        let curl = self
+            .curl("/restconf/streams/NETCONF/json")
+            .args(["--no-buffer", "-H", "Accept: text/event-stream"])
+            .arg("--dump-header")
+            .arg(&head)
+            .arg("--output")
+            .arg(&events)
             .stderr(Stdio::null())
             .spawn()
-            .expect("curl runs")
+            .expect("curl runs");
+        let listening = Listening { curl, events };
+        eventually("the stream of notifications", PATIENCE, || {
+            let head = fs::read_to_string(&head).ok()?;
+            head.ends_with("\r\n\r\n").then_some(())
+        });
+        listening
+    }
+}
+
+/// A listener to an agent's notifications; it ends with this value.
+pub(crate) struct Listening {
+    curl: Child,
+    events: PathBuf,
+}
+
+impl Listening {
+    /// What was told so far: `data:` of each event that is whole.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        let text = fs::read_to_string(&self.events).unwrap_or_default();
+        let Some((whole, _)) = text.rsplit_once("\n\n") else {
+            return Vec::new();
+        };
+        let data = whole.lines().filter_map(|line| line.strip_prefix("data:"));
+        data.map(|data| serde_json::from_str(data).unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _already_ended = self.curl.kill();
+        let _status = self.curl.wait();
     }
 }
