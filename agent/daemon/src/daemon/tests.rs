@@ -128,7 +128,7 @@ async fn quiet_hours_end_a_run_of_the_agents_own_instructions_too() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let all_day = bench.quiet("00:00-24:00");
     bench.daemon.reload(all_day);
-    let ended = tokio::time::timeout(Duration::from_secs(2), bench.runs.recv()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(30), bench.runs.recv()).await;
     bench.daemon.run_event(ended.unwrap().unwrap()).await;
     let record = &bench.records().await[0];
     assert_eq!(

@@ -16,7 +16,7 @@ async fn raw(place: &Place, text: &str) -> String {
     // The other side may have had enough before all is written.
     let _ = stream.write_all(text.as_bytes()).await;
     let mut answer = Vec::new();
-    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    let _ = timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -145,7 +145,7 @@ async fn requests_that_break_http_end_their_connection_alone() {
         .unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
-    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    let _ = timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
     assert!(
         !answer.starts_with(b"HTTP/1.1 2"),
         "{}",
@@ -170,7 +170,7 @@ async fn half_open_handshakes_and_slow_clients_keep_nobody_out() {
         let ended = timeout(Duration::from_secs(15), tcp.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "given up after the time to shake hands");
     }
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(client.get("/restconf").await.status, 200);
     let log = place.log();
     let told = log

@@ -259,7 +259,7 @@ async fn streams_end_when_the_rules_of_access_change() {
         .ask("PUT", &path, &[("content-type", JSON)], deny)
         .await;
     assert!([201, 204].contains(&answer.status), "{}", answer.text);
-    let ended = tokio::time::timeout(Duration::from_secs(5), async {
+    let ended = tokio::time::timeout(Duration::from_secs(30), async {
         while let Some(frame) = events.frame().await {
             if frame.is_err() {
                 break;

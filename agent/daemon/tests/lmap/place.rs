@@ -338,7 +338,7 @@ impl Place {
             .await
             .is_err()
         {
-            assert!(began.elapsed() < Duration::from_secs(20), "{}", self.log());
+            assert!(began.elapsed() < Duration::from_secs(45), "{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

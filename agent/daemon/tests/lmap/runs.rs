@@ -182,7 +182,7 @@ async fn lmap_check_62_an_edit_of_one_schedule_disturbs_no_other() {
     assert_eq!(gone.status, 204, "{}", gone.text);
     let began = steady();
     while !place.log().contains("its schedule has ended it") {
-        assert!(began.elapsed() < Duration::from_secs(10), "{}", place.log());
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", place.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -250,7 +250,7 @@ async fn lmap_check_68_hostile_names_become_safe_distinct_files() {
     let mut names = Vec::new();
     let began = steady();
     while names.len() < 2 {
-        assert!(began.elapsed() < Duration::from_secs(5), "{names:?}");
+        assert!(began.elapsed() < Duration::from_secs(30), "{names:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
         names = fs::read_dir(place.path("spool-lmap"))
             .unwrap()
@@ -294,7 +294,7 @@ async fn lmap_check_73_a_busy_collector_is_asked_again_and_what_it_refuses_is_pu
     let began = steady();
     let aside = place.path("spool-lmap/refused-00.json");
     while !aside.exists() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", place.log());
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", place.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(fs::read_to_string(aside).unwrap().contains("poison"));
@@ -342,7 +342,7 @@ async fn the_household_stands_above_the_controller() {
         .await
         .is_ok()
     {
-        assert!(began.elapsed() < Duration::from_secs(10), "{}", place.log());
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", place.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

