@@ -206,16 +206,19 @@ impl View {
                 };
                 for figure in cell.figures() {
                     let cells = found.entry(figure.statistic).or_default();
-                    for kind in [Kind::HourOfDay, Kind::DayOfWindow] {
-                        if let Some(values) = cell.calendar(kind, figure.statistic) {
-                            let costs = values.iter().map(|value| cost(*metric, *value));
-                            let calendar = cells.calendars.entry(kind).or_default();
-                            calendar.pairs.push((source, destination));
-                            calendar.costs.extend(costs);
-                        }
-                    }
                     let cost = cost(*metric, figure.value);
                     cells.costs.push((source, destination, cost));
+                }
+                for (kind, statistic, values) in cell.calendars() {
+                    // A calendar stands beside the figure that it is of.
+                    let has_figure = cell.figure(statistic).is_some();
+                    let Some(cells) = found.get_mut(&statistic).filter(|_| has_figure) else {
+                        continue;
+                    };
+                    let costs = values.iter().map(|value| cost(*metric, *value));
+                    let calendar = cells.calendars.entry(kind).or_default();
+                    calendar.pairs.push((source, destination));
+                    calendar.costs.extend(costs);
                 }
             }
         }
