@@ -105,6 +105,16 @@ impl Ballot {
             ABSENT => return,
             seat => seat as usize,
         };
+        if let Some(samples) = self.samples.get_mut(seat) {
+            *samples = own.len() as u64;
+        }
+        if let (None, [only]) = (self.calendar, own) {
+            // Whatever statistic it is.
+            for column in self.columns.iter_mut().filter(|c| !c.is_empty()) {
+                column[seat] = only.value();
+            }
+            return;
+        }
         match self.calendar {
             None => self.values[0].extend(own.iter().map(|measured| measured.value())),
             Some(calendar) => {
@@ -120,15 +130,11 @@ impl Ballot {
                 }
             }
         }
-        if let Some(samples) = self.samples.get_mut(seat) {
-            *samples = own.len() as u64;
-        }
         let ats = (seat..).step_by(self.count);
         for (at, values) in ats.zip(&mut self.values) {
             for (column, statistic) in self.columns.iter_mut().zip(needed) {
                 if let Some(statistic) = statistic {
                     column[at] = match values[..] {
-                        // Whatever statistic it is.
                         [value] => value,
                         _ => statistic.of_sorted(values).unwrap_or(0),
                     };
