@@ -1,7 +1,5 @@
 //! 95 % confidence intervals. Only +, −, ×, ÷ and √ on doubles, so that every machine has the same bits.
 
-use std::collections::HashMap;
-
 use crate::Statistic;
 
 /// Half of what may lie outside: 2.5 % on each side.
@@ -86,10 +84,14 @@ fn binomial(count: usize, p: f64) -> (usize, Vec<f64>) {
     (first, density)
 }
 
+/// Indices of order statistics; `None` if they cannot tell.
+type Ranks = Option<(usize, usize)>;
+
 /// The ranks of the quantiles that one release needs.
 #[derive(Debug, Default)]
 pub(crate) struct Confidence {
-    ranks: HashMap<(Statistic, usize), Option<(usize, usize)>>,
+    /// By quantile and by count, as far as they were needed.
+    ranks: Vec<(Statistic, Vec<Option<Ranks>>)>,
 }
 
 impl Confidence {
@@ -107,8 +109,15 @@ impl Confidence {
         }
         let quantile = statistic.quantile()?;
         let count = values.len();
-        let known = self.ranks.entry((statistic, count));
-        let (low, high) = (*known.or_insert_with(|| ranks(count, quantile)))?;
+        let of = |(known, _): &(Statistic, _)| *known == statistic;
+        let index = self.ranks.iter().position(of).unwrap_or_else(|| {
+            self.ranks.push((statistic, Vec::new()));
+            self.ranks.len() - 1
+        });
+        let by_count = &mut self.ranks[index].1;
+        by_count.resize(by_count.len().max(count + 1), None);
+        let known = by_count[count].get_or_insert_with(|| ranks(count, quantile));
+        let (low, high) = (*known)?;
         if !extremes && (low == 0 || high + 1 == count) {
             return None;
         }

@@ -8,6 +8,10 @@ use thiserror::Error;
 use crate::cluster::{ClusterKey, Clusters};
 use crate::{Labels, Metric, Reason, Row, Trust, Window, parallel};
 
+mod order;
+
+use order::{Numbers, by_key, by_subscriber, group, ranked};
+
 /// Values are packed with the hour they were measured in: 48 bits for the value above 16 for the hour.
 const HOUR_BITS: u32 = 16;
 const LARGEST: u64 = (1 << (64 - HOUR_BITS)) - 1;
@@ -87,7 +91,26 @@ impl Subscriber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     key: u64,
-    packed: u64,
+    measured: Measured,
+}
+
+/// A value and the hour of the window it was measured in, in the order of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Measured(u64);
+
+impl Measured {
+    fn new(value: u64, hour: u64) -> Self {
+        Self(value.min(LARGEST) << HOUR_BITS | hour)
+    }
+
+    pub(crate) fn value(self) -> u64 {
+        self.0 >> HOUR_BITS
+    }
+
+    /// The hour of the window.
+    pub(crate) fn hour(self) -> usize {
+        (self.0 & ((1 << HOUR_BITS) - 1)) as usize
+    }
 }
 
 /// What an entry is about.
@@ -103,16 +126,20 @@ pub(crate) enum Subject {
     reason = "fields of known width are taken out of a word"
 )]
 impl Entry {
-    fn new(kind: u64, destination: u32, subscriber: u32, late: bool, packed: u64) -> Self {
+    fn new(kind: u64, destination: u32, subscriber: u32, late: bool, measured: Measured) -> Self {
         let key = kind << 57
             | u64::from(destination) << 33
             | u64::from(subscriber) << 1
             | u64::from(late);
-        Self { key, packed }
+        Self { key, measured }
+    }
+
+    fn destination(self) -> u32 {
+        (self.key >> 33) as u32 & ELSEWHERE
     }
 
     pub(crate) fn subject(self) -> Subject {
-        let destination = (self.key >> 33) as u32 & ELSEWHERE;
+        let destination = self.destination();
         match (self.key >> 57) as usize {
             kind if kind == FILTERED as usize => Reason::ALL
                 .get(destination as usize)
@@ -135,13 +162,8 @@ impl Entry {
         self.key & 1 == 1
     }
 
-    pub(crate) fn value(self) -> u64 {
-        self.packed >> HOUR_BITS
-    }
-
-    /// The hour of the window.
-    pub(crate) fn hour(self) -> usize {
-        (self.packed & ((1 << HOUR_BITS) - 1)) as usize
+    pub(crate) fn measured(self) -> Measured {
+        self.measured
     }
 
     /// Equal for the entries of one metric and destination.
@@ -155,7 +177,7 @@ impl Entry {
             destination,
             subscriber,
             self.is_late(),
-            self.packed,
+            self.measured,
         )
     }
 }
@@ -205,18 +227,26 @@ impl Observations {
         let late = self.is_late(row);
         self.subscribers[subscriber as usize].label(row.labels, row.start_us);
         if let Some(reason) = self.trust.refusal(&row.facts) {
-            self.others
-                .push(Entry::new(FILTERED, reason as u32, subscriber, late, 0));
+            let nothing = Measured::new(0, 0);
+            self.others.push(Entry::new(
+                FILTERED,
+                reason as u32,
+                subscriber,
+                late,
+                nothing,
+            ));
         } else if row.values.is_empty() {
-            self.others.push(Entry::new(SEEN, 0, subscriber, late, 0));
+            let nothing = Measured::new(0, 0);
+            self.others
+                .push(Entry::new(SEEN, 0, subscriber, late, nothing));
         } else {
             let newest_us = &mut self.subscribers[subscriber as usize].newest_us[usize::from(late)];
             *newest_us = (*newest_us).max(Some(row.start_us));
             let destination = self.destination(row.target);
             let hour = u64::from(self.window.hour_index(row.start_us));
             let entries = row.values.iter().map(|value| {
-                let packed = (*value).min(LARGEST) << HOUR_BITS | hour;
-                Entry::new(row.metric as u64, destination, subscriber, late, packed)
+                let measured = Measured::new(*value, hour);
+                Entry::new(row.metric as u64, destination, subscriber, late, measured)
             });
             self.figures[row.metric as usize].extend(entries);
         }
@@ -317,7 +347,7 @@ impl Observations {
         number
     }
 
-    /// The state in one order, whatever the order it was made in: by name, by destination, by value.
+    /// The state by destination and by name, whatever the order it was made in. The figures of one pair are in no order.
     pub(crate) fn sorted(mut self) -> Self {
         let (names, subscribers) = ranked(self.subscribers, |a, b| a.name.cmp(&b.name));
         let (destinations, keys) = ranked(self.destinations, Ord::cmp);
@@ -325,15 +355,19 @@ impl Observations {
             subscribers: names,
             destinations,
         };
-        let parts = parallel::processors();
-        for entries in self.figures.iter_mut().chain([&mut self.others]) {
-            for entry in entries.iter_mut() {
-                *entry = numbers.of(*entry);
-            }
-            // As one number each: twice as fast as by fields.
-            let key = |e: &Entry| u128::from(e.key) << 64 | u128::from(e.packed);
-            parallel::sort(entries, parts, &key);
-        }
+        let elsewhere = keys.len();
+        parallel::each(&mut self.figures, |entries| {
+            numbers.give(entries);
+            group(entries, elsewhere + 1, |entry| {
+                elsewhere.min(entry.destination() as usize)
+            });
+        });
+        let runs = |entries| <[Entry]>::chunk_by_mut(entries, |a, b| a.group() == b.group());
+        parallel::each(self.figures.iter_mut().flat_map(|f| runs(f)), |run| {
+            by_subscriber(run, subscribers.len());
+        });
+        numbers.give(&mut self.others);
+        by_key(&mut self.others);
         Self {
             by_name: HashMap::new(),
             by_key: HashMap::new(),
@@ -347,8 +381,11 @@ impl Observations {
     /// Who has late results.
     pub(crate) fn late(&self) -> Vec<bool> {
         let mut late = vec![false; self.subscribers.len()];
-        for entry in self.entries().filter(|e| e.is_late()) {
-            late[entry.subscriber()] = true;
+        // Before the first publication nothing is.
+        if self.cuts.published_us.is_some() {
+            for entry in self.entries().filter(|e| e.is_late()) {
+                late[entry.subscriber()] = true;
+            }
         }
         late
     }
@@ -364,50 +401,23 @@ impl Observations {
     }
 }
 
-/// The numbers in one state of another one's subscribers and destinations.
-struct Numbers {
-    subscribers: Vec<u32>,
-    destinations: Vec<u32>,
-}
-
-impl Numbers {
-    fn of(&self, entry: Entry) -> Entry {
-        let destination = (entry.key >> 33) as u32 & ELSEWHERE;
-        let destination = match entry.subject() {
-            Subject::Figure { .. } => self
-                .destinations
-                .get(destination as usize)
-                .copied()
-                .unwrap_or(ELSEWHERE),
-            Subject::Filtered(_) | Subject::Seen => destination,
-        };
-        entry.with(destination, self.subscribers[entry.subscriber()])
-    }
-}
-
 /// The runs of sorted entries with one metric and destination.
-pub(crate) fn runs(entries: &[Entry]) -> impl Iterator<Item = (Subject, &[Entry])> {
-    entries
-        .chunk_by(|a, b| a.group() == b.group())
-        .filter_map(|run| Some((run.first()?.subject(), run)))
-}
-
-/// The new index of each old one, and the items in their new order.
-fn ranked<T>(items: Vec<T>, compare: impl Fn(&T, &T) -> std::cmp::Ordering) -> (Vec<u32>, Vec<T>) {
-    let mut order: Vec<(u32, T)> = (0..).zip(items).collect();
-    order.sort_unstable_by(|(_, a), (_, b)| compare(a, b));
-    let mut ranks = vec![0; order.len()];
-    for (rank, (index, _)) in (0..).zip(&order) {
-        ranks[*index as usize] = rank;
-    }
-    (ranks, order.into_iter().map(|(_, item)| item).collect())
+pub(crate) fn runs(mut entries: &[Entry]) -> impl Iterator<Item = (Subject, &[Entry])> {
+    std::iter::from_fn(move || {
+        let first = *entries.first()?;
+        let end = entries.partition_point(|e| e.group() <= first.group());
+        let (run, rest) = entries.split_at(end);
+        entries = rest;
+        Some((first.subject(), run))
+    })
 }
 
 impl PartialEq for Observations {
     /// Whether both hold the same results of the same publication.
     fn eq(&self, other: &Self) -> bool {
         let key = |state: &Self| {
-            let sorted = state.clone().sorted();
+            let mut sorted = state.clone().sorted();
+            sorted.figures.iter_mut().for_each(|f| by_key(f));
             (
                 sorted.subscribers,
                 sorted.destinations,

@@ -3,10 +3,8 @@
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-
-/// Shorter slices are sorted faster alone.
-const WORTH_DIVIDING: usize = 1 << 16;
 
 /// How many threads can run at once.
 pub(crate) fn processors() -> usize {
@@ -44,21 +42,22 @@ pub(crate) fn map<T: Sync, O: Default, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Sorts in so many parts.
-pub(crate) fn sort<T: Send, K: Ord>(
-    items: &mut [T],
-    parts: usize,
-    key: &(impl Fn(&T) -> K + Sync),
-) {
-    if parts < 2 || items.len() < WORTH_DIVIDING {
-        items.sort_unstable_by_key(key);
-        return;
-    }
-    let middle = items.len() / parts * (parts / 2);
-    let (low, _, high) = items.select_nth_unstable_by_key(middle, key);
+/// Does the work on each item. Large ones should come first.
+pub(crate) fn each<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
+    let items: Vec<T> = items.into_iter().collect();
+    let threads = processors().min(items.len());
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker = || {
+        while let Some(item) = next() {
+            work(item);
+        }
+    };
     thread::scope(|scope| {
-        scope.spawn(|| sort(low, parts / 2, key));
-        sort(high, parts - parts / 2, key);
+        for _ in 1..threads {
+            scope.spawn(worker);
+        }
+        worker();
     });
 }
 
@@ -78,12 +77,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_make_a_sorted_whole() {
-        let mixed = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        for parts in [1, 2, 3, 8] {
-            let mut items: Vec<u64> = (0..200_000).map(mixed).collect();
-            sort(&mut items, parts, &|n| *n);
-            assert!(items.is_sorted(), "{parts}");
-        }
+    fn each_item_is_worked_on_once() {
+        let mut items = vec![1_u64; 1_000];
+        each(&mut items, |item| *item += 1);
+        each(&mut [0_u64; 0], |item| *item += 1);
+        assert_eq!(items, vec![2; 1_000]);
     }
 }

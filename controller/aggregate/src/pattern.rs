@@ -1,6 +1,7 @@
 //! Sets of items (metric and destination, whole calendars), numbered so that comparing two is comparing numbers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The number of a set in [`Patterns`].
 pub(crate) type PatternId = u32;
@@ -10,8 +11,8 @@ pub(crate) const NOTHING: PatternId = 0;
 /// All sets that occur in one release.
 #[derive(Debug)]
 pub(crate) struct Patterns {
-    sets: Vec<Box<[u64]>>,
-    ids: HashMap<Box<[u64]>, PatternId>,
+    sets: Vec<Arc<[u64]>>,
+    ids: HashMap<Arc<[u64]>, PatternId>,
     words: usize,
 }
 
@@ -19,7 +20,7 @@ impl Patterns {
     /// For that many items.
     pub(crate) fn new(items: usize) -> Self {
         let words = items.div_ceil(64).max(1);
-        let nothing: Box<[u64]> = vec![0; words].into();
+        let nothing: Arc<[u64]> = vec![0; words].into();
         Self {
             ids: HashMap::from([(nothing.clone(), NOTHING)]),
             sets: vec![nothing],
@@ -38,9 +39,20 @@ impl Patterns {
             return *id;
         }
         let id = PatternId::try_from(self.sets.len()).unwrap_or(NOTHING);
-        self.sets.push(set.into());
-        self.ids.insert(set.into(), id);
+        let set: Arc<[u64]> = set.into();
+        self.sets.push(Arc::clone(&set));
+        self.ids.insert(set, id);
         id
+    }
+
+    /// How many sets there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// The words of all sets, by number.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &[u64]> {
+        self.sets.iter().map(|set| &**set)
     }
 
     /// The words of a set; the order of sets is that of their words, first items first.
@@ -49,7 +61,7 @@ impl Patterns {
     }
 
     pub(crate) fn contains(&self, id: PatternId, item: usize) -> bool {
-        self.sets[id as usize][item / 64] >> (63 - item % 64) & 1 == 1
+        has(self.set(id), item)
     }
 
     /// What two sets share.
@@ -76,6 +88,11 @@ impl Patterns {
 /// Puts an item into a set. Items are counted from the highest bit, so that sets sort by their first items.
 pub(crate) fn put(set: &mut [u64], item: usize) {
     set[item / 64] |= 1 << (63 - item % 64);
+}
+
+/// Whether an item is in a set.
+pub(crate) fn has(set: &[u64], item: usize) -> bool {
+    set[item / 64] >> (63 - item % 64) & 1 == 1
 }
 
 #[cfg(test)]

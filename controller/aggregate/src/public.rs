@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Interval, K, Level, Metric, Reason, Statistic, TOTAL, Trust, Window};
+use crate::{K, Level, Metric, Reason, Statistic, TOTAL, Trust, Window};
 
+mod cell;
+mod number;
 mod packed;
 
+pub(crate) use cell::Contents;
+pub use cell::{Figure, PublicCell};
+pub(crate) use number::Writer;
 pub use packed::Unreadable;
 
 /// Which intervals of a window are told apart.
@@ -57,11 +62,12 @@ pub struct Public {
     pub(crate) newest_us: Option<i64>,
     pub(crate) places: Vec<PublicPlace>,
     pub(crate) clusters: Vec<PublicCluster>,
+    /// The statistics that were asked for, in order.
+    pub(crate) operators: Vec<Statistic>,
     /// In the order of metrics.
     pub(crate) cells: Vec<Located>,
-    /// Of all cells, in their order: hundreds of thousands of small allocations less.
-    pub(crate) figures: Vec<Figure>,
-    pub(crate) calendars: Vec<Entries>,
+    /// Those of all cells, in their order.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) filtered: Filtered,
 }
 
@@ -73,15 +79,9 @@ pub(crate) struct Located {
     pub(crate) place: u32,
     /// Index into the clusters; `None` is `TOTAL`.
     pub(crate) cluster: Option<u32>,
-    pub(crate) subscribers: usize,
-    pub(crate) samples: u64,
-    /// Where its figures and its calendars end among all; they begin where those of the cell before end.
-    pub(crate) figures: u32,
-    pub(crate) calendars: u32,
+    /// Where its bytes end among all; they begin where those of the cell before end.
+    pub(crate) end: u32,
 }
-
-/// The values of a calendar, one for each interval.
-pub(crate) type Entries = (Calendar, Statistic, Box<[u64]>);
 
 /// A group of subscribers with its PID.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,64 +99,6 @@ pub struct PublicCluster {
     pub pid: String,
     /// The targets, addresses or names, as normalised text.
     pub targets: Vec<String>,
-}
-
-/// The figures of one metric between one group of subscribers and one cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicCell<'a> {
-    subscribers: usize,
-    samples: u64,
-    figures: &'a [Figure],
-    calendars: &'a [Entries],
-}
-
-/// One figure of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figure {
-    /// Which.
-    pub statistic: Statistic,
-    /// In the metric's unit.
-    pub value: u64,
-    /// The 95 % confidence interval, where there is one and its ends are not extremes of too few.
-    pub confidence: Option<Interval>,
-}
-
-impl<'a> PublicCell<'a> {
-    /// Distinct subscribers, rounded down to a multiple of five outside the laboratory.
-    pub fn subscribers(self) -> usize {
-        self.subscribers
-    }
-
-    /// Measured figures behind it, rounded likewise.
-    pub fn samples(self) -> u64 {
-        self.samples
-    }
-
-    /// All figures.
-    pub fn figures(self) -> &'a [Figure] {
-        self.figures
-    }
-
-    /// A figure; `None` if it was not asked for, or is an extreme of too few.
-    pub fn figure(self, statistic: Statistic) -> Option<Figure> {
-        self.figures
-            .iter()
-            .find(|f| f.statistic == statistic)
-            .copied()
-    }
-
-    /// A figure's value in the metric's unit; `None` as for [`PublicCell::figure`].
-    pub fn value(self, statistic: Statistic) -> Option<u64> {
-        Some(self.figure(statistic)?.value)
-    }
-
-    /// A calendar's values, one for each interval; `None` if some interval has too few.
-    pub fn calendar(self, calendar: Calendar, statistic: Statistic) -> Option<&'a [u64]> {
-        self.calendars
-            .iter()
-            .find(|(c, s, _)| (*c, *s) == (calendar, statistic))
-            .map(|(_, _, values)| &**values)
-    }
 }
 
 /// What was not counted among the results of everybody published.
@@ -241,20 +183,13 @@ impl Public {
     }
 
     fn whole(&self, index: usize) -> PublicCell<'_> {
-        let located = &self.cells[index];
-        let (figures, calendars) = self.begin(index);
-        PublicCell {
-            subscribers: located.subscribers,
-            samples: located.samples,
-            figures: &self.figures[figures..located.figures as usize],
-            calendars: &self.calendars[calendars..located.calendars as usize],
-        }
+        PublicCell::of(self.bytes_of(index), self.window, &self.operators)
     }
 
-    /// Where the figures and calendars of a cell begin.
-    fn begin(&self, index: usize) -> (usize, usize) {
+    fn bytes_of(&self, index: usize) -> &[u8] {
         let before = index.checked_sub(1).map(|before| &self.cells[before]);
-        before.map_or((0, 0), |c| (c.figures as usize, c.calendars as usize))
+        let begin = before.map_or(0, |cell| cell.end as usize);
+        &self.bytes[begin..self.cells[index].end as usize]
     }
 
     /// The figures of one pair.

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::cluster::{self, ClusterKey, Clusters};
 use crate::group::{Grouping, Part, Profile, Tree};
 use crate::observe::{Entry, Subject, runs};
 use crate::pattern::{NOTHING, Patterns};
-use crate::public::{Filtered, Located, Public, PublicCluster, PublicPlace, Rules};
-use crate::{Labels, Ledger, Metric, Observations, Place};
+use crate::public::{Filtered, Public, Rules};
+use crate::{Labels, Ledger, Observations, Place};
 
+mod number;
 mod offer;
 mod tally;
 
+use number::{append, number_clusters, number_places};
 use offer::Offers;
-use tally::{Found, Tally};
+use tally::Tally;
 
 /// One release under way: indices are those of the sorted subscribers; above them come those of the ledger who
 /// have no result in this window.
@@ -289,24 +290,24 @@ impl Release<'_> {
             newest_us: voters.iter().filter_map(newest).max(),
             places: Vec::new(),
             clusters: Vec::new(),
+            operators: tally::operators(self.rules),
             cells: Vec::new(),
-            figures: Vec::new(),
-            calendars: Vec::new(),
+            bytes: Vec::new(),
             filtered: self.filtered(offers, profiles),
         };
+        let operators = public.operators.clone();
         let tally = Tally::new(
             self.state.window,
             &self.adopt,
             self.rules,
+            &operators,
             tree,
             offers,
             profiles,
         );
         for metric in self.rules.statistics.keys() {
             let figures = std::mem::take(&mut self.state.figures[*metric as usize]);
-            for found in tally.cells(*metric, &figures) {
-                append(&mut public, *metric, found);
-            }
+            append(&mut public, *metric, &tally.sheets(*metric, &figures));
         }
         let clusters = number_clusters(&self.state, &public.cells);
         let places = number_places(tree, &public.cells);
@@ -361,83 +362,6 @@ fn lot(name: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-}
-
-/// Appends a cell. Place and cluster are not numbered yet.
-fn append(public: &mut Public, metric: Metric, found: Found) {
-    let end = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    public.figures.extend(found.figures);
-    public.calendars.extend(found.calendars);
-    public.cells.push(Located {
-        metric,
-        place: end(found.place),
-        cluster: found.destination,
-        subscribers: found.subscribers,
-        samples: found.samples,
-        figures: end(public.figures.len()),
-        calendars: end(public.calendars.len()),
-    });
-}
-
-/// What has figures, and its indices by those of the release.
-struct Numbered<P, I> {
-    public: Vec<P>,
-    index: Vec<I>,
-}
-
-/// Gives the clusters their PIDs. A target that nobody may see figures of gets no number, since the number alone would tell
-/// that somebody measured it.
-fn number_clusters(
-    state: &Observations,
-    cells: &[Located],
-) -> Numbered<PublicCluster, Option<u32>> {
-    let mut covered = vec![false; state.destinations.len()];
-    for destination in cells.iter().filter_map(|cell| cell.cluster) {
-        covered[destination as usize] = true;
-    }
-    let mut public = Vec::new();
-    if let Clusters::Listed(list) = &state.clusters {
-        public.extend(list.iter().zip(0..).map(|(targets, nth)| PublicCluster {
-            pid: cluster::pid_name(nth),
-            targets: targets.clone(),
-        }));
-    }
-    let mut index = Vec::with_capacity(covered.len());
-    for (key, covered) in state.destinations.iter().zip(covered) {
-        index.push(match key {
-            ClusterKey::Entry(entry) => u32::try_from(*entry).ok(),
-            ClusterKey::Target(target) if covered => {
-                let number = u32::try_from(public.len()).ok();
-                public.push(PublicCluster {
-                    pid: cluster::pid_name(public.len()),
-                    targets: vec![target.to_string()],
-                });
-                number
-            }
-            ClusterKey::Target(_) => None,
-        });
-    }
-    Numbered { public, index }
-}
-
-/// The places with figures.
-fn number_places(tree: &Tree, cells: &[Located]) -> Numbered<PublicPlace, u32> {
-    let mut covered = vec![false; tree.places().len()];
-    for cell in cells {
-        covered[cell.place as usize] = true;
-    }
-    let mut public = Vec::new();
-    let mut index = Vec::with_capacity(covered.len());
-    for (place, covered) in tree.places().iter().zip(covered) {
-        index.push(u32::try_from(public.len()).unwrap_or(u32::MAX));
-        if covered {
-            public.push(PublicPlace {
-                pid: place.to_string(),
-                level: place.level(),
-            });
-        }
-    }
-    Numbered { public, index }
 }
 
 #[cfg(test)]

@@ -52,6 +52,20 @@ impl Statistic {
         self.of_sorted(&sorted)
     }
 
+    /// Whether it is the value at some rank between the first and the last.
+    pub(crate) fn needs_order(self) -> bool {
+        matches!(self, Self::Median | Self::Percentile(_))
+    }
+
+    /// The same of values that are in order if it [needs](Self::needs_order) one.
+    pub(crate) fn of_ranked(self, values: &[u64]) -> Option<u64> {
+        match self {
+            Self::Min => values.iter().min().copied(),
+            Self::Max => values.iter().max().copied(),
+            _ => self.of_sorted(values),
+        }
+    }
+
     pub(crate) fn of_sorted(self, sorted: &[u64]) -> Option<u64> {
         let count = sorted.len();
         match self {
@@ -104,22 +118,45 @@ impl Statistic {
 
 fn mean(values: &[u64]) -> Option<u64> {
     let count = values.len() as u128;
-    let sum: u128 = values.iter().map(|v| u128::from(*v)).sum();
-    u64::try_from((2 * sum + count).checked_div(2 * count)?).ok()
+    quotient(2 * sum(values) + count, 2 * count)
+}
+
+/// The sum, by halves of the values: additions of 64 bits go several at once.
+fn sum(values: &[u64]) -> u128 {
+    const HALF: u32 = u64::BITS / 2;
+    values
+        .chunks(1 << 16)
+        .map(|some| {
+            let (low, high) = some.iter().fold((0_u64, 0_u64), |(low, high), v| {
+                (low + (v & u64::from(u32::MAX)), high + (v >> HALF))
+            });
+            (u128::from(high) << HALF) + u128::from(low)
+        })
+        .sum()
 }
 
 /// √(n·Σx² − (Σx)²) / n, taken over doubled values so that the last step can round.
 fn stddev(values: &[u64]) -> Option<u64> {
     let count = values.len() as u128;
-    let sum: u128 = values.iter().map(|v| u128::from(*v)).sum();
+    let sum = sum(values);
     let squares = values.iter().try_fold(0_u128, |total, v| {
-        total.checked_add(u128::from(*v).checked_mul(u128::from(*v))?)
+        // No square of 64 bits overflows 128.
+        total.checked_add(u128::from(*v) * u128::from(*v))
     })?;
     let spread = count
         .checked_mul(squares)?
         .checked_sub(sum.checked_mul(sum)?)?;
-    let doubled = spread.checked_mul(4)?.isqrt();
-    u64::try_from((doubled + count).checked_div(2 * count)?).ok()
+    let doubled = spread.checked_mul(4)?;
+    let doubled = u64::try_from(doubled).map_or_else(|_| doubled.isqrt(), |d| d.isqrt().into());
+    quotient(doubled + count, 2 * count)
+}
+
+/// The whole part of a quotient. Most fit the processor's own division.
+fn quotient(dividend: u128, divisor: u128) -> Option<u64> {
+    match (u64::try_from(dividend), u64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => dividend.checked_div(divisor),
+        _ => u64::try_from(dividend.checked_div(divisor)?).ok(),
+    }
 }
 
 impl fmt::Display for Statistic {

@@ -1,6 +1,8 @@
 //! Typed addresses and prefixes (RFC 7285 §10.4).
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -97,7 +99,7 @@ impl FromStr for Endpoint {
 }
 
 /// A CIDR prefix without host bits. Ordered by family, address, length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix {
     address: IpAddr,
     length: u8,
@@ -178,6 +180,27 @@ impl Prefix {
         self.with_bits(self.length, self.first_bits() ^ self.last_bit())
     }
 
+    /// Appends the text of it.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        // Writing to a vector cannot fail.
+        match self.address {
+            // Maps have hundreds of thousands: without a formatter they take a tenth of the time.
+            IpAddr::V4(v4) => {
+                for (nth, octet) in v4.octets().into_iter().enumerate() {
+                    if nth > 0 {
+                        out.push(b'.');
+                    }
+                    decimal(octet, out);
+                }
+            }
+            IpAddr::V6(v6) => {
+                let _ = write!(out, "{v6}");
+            }
+        }
+        out.push(b'/');
+        decimal(self.length, out);
+    }
+
     fn with_bits(self, length: u8, bits: u128) -> Self {
         let address = match self.family() {
             // No bit beyond the 32nd is ever set in a prefix of this family.
@@ -209,6 +232,31 @@ impl Prefix {
     /// The leading bits as a number; two prefixes of one family and length are equal iff these are.
     pub(crate) fn leading_bits(self) -> u128 {
         leading_bits(self.address, self.length)
+    }
+}
+
+/// Appends a number's digits.
+fn decimal(number: u8, out: &mut Vec<u8>) {
+    if number >= 100 {
+        out.push(b'0' + number / 100);
+    }
+    if number >= 10 {
+        out.push(b'0' + number / 10 % 10);
+    }
+    out.push(b'0' + number % 10);
+}
+
+impl Ord for Prefix {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // As numbers, which is faster than byte by byte: maps sort hundreds of thousands.
+        let key = |prefix: &Self| (prefix.family(), prefix.first_bits(), prefix.length);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Prefix {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -337,6 +385,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_is_what_is_displayed(v4 in any::<u32>(), v6 in any::<u128>(), short in 0..=32_u8, long in 0..=128_u8) {
+            let ipv4 = v4 & u32::MAX.checked_shl(32 - u32::from(short)).unwrap_or(0);
+            let ipv6 = v6 & u128::MAX.checked_shl(128 - u32::from(long)).unwrap_or(0);
+            let prefixes = [
+                Prefix::new(Ipv4Addr::from_bits(ipv4).into(), short).unwrap(),
+                Prefix::new(Ipv6Addr::from_bits(ipv6).into(), long).unwrap(),
+            ];
+            for prefix in prefixes {
+                let mut written = Vec::new();
+                prefix.write(&mut written);
+                prop_assert_eq!(String::from_utf8(written).unwrap(), prefix.to_string());
+            }
+            let [one, other] = prefixes;
+            prop_assert!(one < other, "IPv4 comes first");
+        }
+
         #[test]
         fn any_text_parses_without_panic(text in "\\PC{0,40}", tail in "[0-9a-f:./]{0,45}") {
             let _ = text.parse::<Prefix>();

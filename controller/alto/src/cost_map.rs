@@ -1,11 +1,21 @@
-//! Cost maps (RFC 7285 §11.2.3).
+//! Cost maps (RFC 7285 §11.2.3), and the values of calendars.
+
+mod intervals;
+mod list;
+mod pairs;
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::publication::{append, begin_member};
 use crate::{PidName, Tag};
+pub use intervals::Intervals;
+use list::CostList;
+pub use list::CostSlice;
+pub(crate) use pairs::Pairs;
 
 /// A cost in the metric's unit, or a rank: a decimal number with at most four decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,18 +76,18 @@ pub enum Preference {
 pub struct CostMap {
     pairs: Arc<Pairs>,
     /// One for each pair, in their order.
-    costs: Arc<[Cost]>,
+    costs: Arc<CostList>,
 }
 
-/// Which pairs have a cost.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Pairs {
-    /// PIDs in order, all that occur among them.
-    names: Arc<[PidName]>,
-    /// Sources that have cells, in order, each with the index of its first cell.
-    rows: Box<[(u32, u32)]>,
-    /// Destinations of all cells, in order within a row.
-    destinations: Box<[u32]>,
+/// A pair as one number: source, destination.
+fn joined(source: u32, destination: u32) -> u64 {
+    (u64::from(source) << u32::BITS) | u64::from(destination)
+}
+
+/// The source and the destination of such a number.
+#[expect(clippy::cast_possible_truncation, reason = "halves are meant")]
+fn parted(pair: u64) -> (u32, u32) {
+    ((pair >> u32::BITS) as u32, pair as u32)
 }
 
 /// An index of names or cells.
@@ -89,65 +99,65 @@ fn short(index: usize) -> u32 {
     index as u32
 }
 
+/// PIDs in order, each once, and pairs of them by their numbers.
+fn numbered<'a>(
+    pairs: impl Iterator<Item = (&'a PidName, &'a PidName)> + Clone,
+) -> (Vec<PidName>, Vec<(u32, u32)>) {
+    let names: BTreeSet<&PidName> = pairs.clone().flat_map(|(s, d)| [s, d]).collect();
+    let numbers: HashMap<&PidName, u32> =
+        names.iter().zip(0..).map(|(name, n)| (*name, n)).collect();
+    let pairs = pairs.map(|(s, d)| (numbers[s], numbers[d])).collect();
+    (names.into_iter().cloned().collect(), pairs)
+}
+
 impl CostMap {
     /// A map of the given cells: source, destination, cost. Of two cells of one pair the last counts.
     pub fn new(cells: impl IntoIterator<Item = (PidName, PidName, Cost)>) -> Self {
         let cells: Vec<_> = cells.into_iter().collect();
-        let names: BTreeSet<&PidName> = cells.iter().flat_map(|(s, d, _)| [s, d]).collect();
-        let numbers: HashMap<&PidName, u32> =
-            names.iter().zip(0..).map(|(name, n)| (*name, n)).collect();
-        let numbered = cells
-            .iter()
-            .map(|(s, d, cost)| (numbers[s], numbers[d], *cost))
-            .collect();
-        CostMaps::new(names.into_iter().cloned()).map(numbered)
+        let (names, pairs) = numbered(cells.iter().map(|(s, d, _)| (s, d)));
+        let pairs = pairs.into_iter().zip(&cells);
+        let cells: Vec<_> = pairs.map(|((s, d), (.., cost))| (s, d, *cost)).collect();
+        CostMaps::new(names).map(&cells)
     }
 
     /// The cost of a pair, if it is defined.
     pub fn cost(&self, source: &PidName, destination: &PidName) -> Option<Cost> {
-        self.row(source)?.cost(destination)
+        Some(self.at(self.pairs.index(source, destination)?))
     }
 
     /// The costs from a source; `None` if it has none.
     pub fn row(&self, source: &PidName) -> Option<CostRow<'_>> {
-        let source = short(self.pairs.names.binary_search(source).ok()?);
-        let rows = &self.pairs.rows;
-        let row = rows.binary_search_by_key(&source, |(s, _)| *s).ok()?;
-        Some(self.row_at(row))
+        let row = self.pairs.row(self.pairs.number(source)?)?;
+        Some(self.row_of(&row))
+    }
+
+    fn row_of(&self, row: &Range<usize>) -> CostRow<'_> {
+        CostRow {
+            map: self,
+            first: row.start,
+            end: row.end,
+        }
     }
 
     /// What rows call a PID; `None` if it does not occur.
     pub(crate) fn number(&self, pid: &PidName) -> Option<u32> {
-        self.pairs.names.binary_search(pid).ok().map(short)
+        self.pairs.number(pid)
     }
 
-    /// How many numbers there are, from 0.
-    pub(crate) fn numbers(&self) -> usize {
-        self.pairs.names.len()
+    /// Which pairs have a cost.
+    pub(crate) fn pairs(&self) -> &Pairs {
+        &self.pairs
     }
 
-    fn row_at(&self, row: usize) -> CostRow<'_> {
-        let Pairs {
-            names,
-            rows,
-            destinations,
-        } = &*self.pairs;
-        let first = rows[row].1 as usize;
-        let end = rows
-            .get(row + 1)
-            .map_or(destinations.len(), |(_, next)| *next as usize);
-        CostRow {
-            names,
-            destinations: &destinations[first..end],
-            costs: &self.costs[first..end],
-        }
+    /// The cost of the pair with the index.
+    pub(crate) fn at(&self, index: usize) -> Cost {
+        self.costs.get(index)
     }
 
     /// All rows in the order of their sources' names.
     pub fn rows(&self) -> impl Iterator<Item = (&PidName, CostRow<'_>)> {
-        let Pairs { names, rows, .. } = &*self.pairs;
-        let rows = rows.iter().enumerate();
-        rows.map(|(row, (source, _))| (&names[*source as usize], self.row_at(row)))
+        let rows = self.pairs.rows();
+        rows.map(|(source, row)| (self.pairs.name(source), self.row_of(&row)))
     }
 
     /// All cells in the order of their names.
@@ -158,7 +168,7 @@ impl CostMap {
 
     /// All PIDs that may be a source or a destination, in order.
     pub fn pids(&self) -> impl Iterator<Item = &PidName> {
-        self.pairs.names.iter()
+        self.pairs.names().iter()
     }
 
     /// Number of cells.
@@ -168,15 +178,30 @@ impl CostMap {
 
     /// Whether there is no cell.
     pub fn is_empty(&self) -> bool {
-        self.costs.is_empty()
+        self.len() == 0
+    }
+
+    /// Appends the data member `cost-map`: what it serialises to, in a fraction of the time. In names JSON escapes nothing.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (nth, (source, row)) in self.rows().enumerate() {
+            begin_member(out, nth, source.as_str());
+            out.push(b'{');
+            for (nth, (destination, cost)) in row.cells().enumerate() {
+                begin_member(out, nth, destination.as_str());
+                append(out, &cost);
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
     }
 
     /// The same pairs with other costs.
     #[must_use]
-    pub fn map(&self, f: impl Fn(Cost) -> Cost) -> Self {
+    pub fn map(&self, f: impl Fn(Cost) -> Cost + Clone) -> Self {
         Self {
             pairs: Arc::clone(&self.pairs),
-            costs: self.costs.iter().map(|cost| f(*cost)).collect(),
+            costs: Arc::new(CostList::new(self.costs.iter().map(f))),
         }
     }
 
@@ -184,9 +209,10 @@ impl CostMap {
     /// (RFC 7285 §6.1.2.2).
     #[must_use]
     pub fn ordinal(&self, preference: Preference) -> Self {
-        let mut distinct = self.costs.to_vec();
+        let mut distinct: Vec<Cost> = self.costs.iter().collect();
         distinct.sort_unstable();
         distinct.dedup();
+        let distinct = &distinct;
         let rank = |cost: Cost| {
             let worse = distinct.partition_point(|other| *other < cost);
             match preference {
@@ -240,32 +266,44 @@ impl CostMaps {
 
     /// A map of the given cells: number of the source, that of the destination, cost. PIDs are numbered from 0, in order. Of two cells
     /// of one pair the last counts; one without such a PID is none.
-    pub fn map(&mut self, mut cells: Vec<(u32, u32, Cost)>) -> CostMap {
+    pub fn map(&mut self, cells: &[(u32, u32, Cost)]) -> CostMap {
+        let (pairs, order) = self.order(cells.iter().map(|(s, d, _)| (*s, *d)));
+        let costs = order.iter().map(|(_, cell)| cells[*cell as usize].2);
+        CostMap {
+            costs: Arc::new(CostList::new(costs)),
+            pairs,
+        }
+    }
+
+    /// `each` values for each of the given pairs, named as in [`CostMaps::map`]: those of the first pair, then those of the second, and
+    /// so on.
+    pub fn intervals(&mut self, each: usize, pairs: &[(u32, u32)], costs: &[Cost]) -> Intervals {
+        let whole = costs.len().checked_div(each).unwrap_or(0);
+        let (pairs, order) = self.order(pairs.iter().copied().take(whole));
+        let sorted: Vec<Cost> = order
+            .iter()
+            .flat_map(|(_, cell)| &costs[*cell as usize * each..][..each])
+            .copied()
+            .collect();
+        Intervals::of(pairs, each, CostList::new(sorted.iter().copied()))
+    }
+
+    /// Pairs in order, each once, and as which one each of them was given.
+    fn order(&mut self, pairs: impl Iterator<Item = (u32, u32)>) -> (Arc<Pairs>, Vec<(u64, u32)>) {
         let count = short(self.names.len());
-        cells.retain(|(source, destination, _)| *source.max(destination) < count);
-        cells.sort_by_key(|(source, destination, _)| (*source, *destination));
-        cells.dedup_by(|later, first| {
-            let same = (later.0, later.1) == (first.0, first.1);
+        let known = pairs.zip(0..).filter(|((s, d), _)| *s.max(d) < count);
+        let mut order: Vec<(u64, u32)> = known.map(|((s, d), cell)| (joined(s, d), cell)).collect();
+        order.sort_unstable();
+        order.dedup_by(|later, first| {
+            let same = later.0 == first.0;
             if same {
-                first.2 = later.2;
+                first.1 = later.1;
             }
             same
         });
-        let mut rows: Vec<(u32, u32)> = Vec::new();
-        for (index, (source, ..)) in cells.iter().enumerate() {
-            if rows.last().is_none_or(|(last, _)| last != source) {
-                rows.push((*source, short(index)));
-            }
-        }
-        let pairs = Pairs {
-            names: Arc::clone(&self.names),
-            rows: rows.into(),
-            destinations: cells.iter().map(|(_, d, _)| *d).collect(),
-        };
-        CostMap {
-            costs: cells.iter().map(|(.., cost)| *cost).collect(),
-            pairs: self.once(pairs),
-        }
+        let pairs = order.iter().map(|(pair, _)| parted(*pair));
+        let pairs = Pairs::new(&self.names, pairs);
+        (self.once(pairs), order)
     }
 
     fn once(&mut self, pairs: Pairs) -> Arc<Pairs> {
@@ -288,42 +326,31 @@ impl Serialize for CostMap {
 /// The costs from one source.
 #[derive(Clone, Copy, Debug)]
 pub struct CostRow<'a> {
-    names: &'a [PidName],
-    destinations: &'a [u32],
-    costs: &'a [Cost],
+    map: &'a CostMap,
+    /// Indices of its pairs.
+    first: usize,
+    end: usize,
 }
 
 impl<'a> CostRow<'a> {
     /// The cost to a destination, if it is defined.
     pub fn cost(&self, destination: &PidName) -> Option<Cost> {
-        let at = self
-            .destinations
-            .binary_search_by(|d| self.names[*d as usize].cmp(destination))
-            .ok()?;
-        Some(self.costs[at])
+        self.cost_to(self.map.number(destination)?)
     }
 
     /// The cost to the destination with a [number](CostMap::number) of the row's map.
     pub(crate) fn cost_to(&self, number: u32) -> Option<Cost> {
-        let at = self.destinations.binary_search(&number).ok()?;
-        Some(self.costs[at])
-    }
-
-    /// Numbers of destinations, and costs, in order.
-    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, Cost)> + use<'a> {
-        self.destinations
-            .iter()
-            .copied()
-            .zip(self.costs.iter().copied())
+        let index = self.map.pairs.find(self.first..self.end, number)?;
+        Some(self.map.at(index))
     }
 
     /// Destinations and costs in the order of the destinations' names.
     pub fn cells(&self) -> impl Iterator<Item = (&'a PidName, Cost)> + use<'a> {
-        let names = self.names;
-        self.destinations
-            .iter()
-            .zip(self.costs)
-            .map(move |(destination, cost)| (&names[*destination as usize], *cost))
+        let map = self.map;
+        (self.first..self.end).map(move |index| {
+            let destination = map.pairs.destination(index);
+            (map.pairs.name(destination), map.at(index))
+        })
     }
 }
 
@@ -365,6 +392,42 @@ mod tests {
             [2, 3, 1, 2]
         );
         assert!(costs(&map(&[]).ordinal(Preference::Lower)).is_empty());
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_serialised() {
+        for map in [
+            map(&[]),
+            map(&[5, PARTS, 123_456_789, u64::from(u32::MAX) * PARTS]),
+        ] {
+            let mut written = Vec::new();
+            map.write(&mut written);
+            assert_eq!(written, serde_json::to_vec(&map).unwrap());
+        }
+    }
+
+    #[test]
+    fn intervals_stand_in_the_order_of_names_and_the_last_of_a_pair_counts() {
+        let pid = |name: &str| PidName::new(name).unwrap();
+        let cell = |s: &str, d: &str, costs: &[u64]| {
+            let costs = costs.iter().map(|cost| Cost::new(*cost));
+            (pid(s), pid(d), costs.collect::<Vec<_>>())
+        };
+        let given = [
+            cell("b", "a", &[1, 2]),
+            cell("a", "b", &[3, 4]),
+            cell("a", "c", &[5]),
+            cell("b", "a", &[6, 7]),
+        ];
+        let intervals = Intervals::new(2, given);
+        let shown = intervals.cells().map(|(s, d, costs)| {
+            let costs: Vec<u64> = costs.iter().map(Cost::units).collect();
+            (s.as_str(), d.as_str(), costs)
+        });
+        let shown: Vec<_> = shown.collect();
+        assert_eq!(shown, [("a", "b", vec![3, 4]), ("b", "a", vec![6, 7])]);
+        assert!(intervals.costs(&pid("b"), &pid("a")).is_some());
+        assert!(intervals.costs(&pid("a"), &pid("c")).is_none());
     }
 
     proptest! {

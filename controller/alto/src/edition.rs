@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::{
-    Cost, CostContext, CostMap, CostMetric, CostMode, CostType, NetworkMap, PidName, Preference,
-    Provenance, ResourceId, VersionTag,
+    CostContext, CostMap, CostMetric, CostMode, CostType, Intervals, NetworkMap, PidName,
+    Preference, Provenance, ResourceId, VersionTag,
 };
 
 /// One network map in one window: what the current map, that of the last hour, or the archive of a month is about. RFC 7285
@@ -122,12 +122,12 @@ impl Column {
         self.calendars.iter().find(|calendar| calendar.kind == kind)
     }
 
-    fn share(&mut self, before: &Self) {
+    /// Keeps what is equal in the column before only once.
+    pub fn share(&mut self, before: &Self) {
         self.costs.share(&before.costs);
         for calendar in &mut self.calendars {
-            let same = before.calendar(calendar.kind);
-            if let Some(before) = same.filter(|before| before.cells == calendar.cells) {
-                calendar.cells = Arc::clone(&before.cells);
+            if let Some(before) = before.calendar(calendar.kind) {
+                calendar.cells.share(&before.cells);
             }
         }
     }
@@ -137,9 +137,6 @@ impl Column {
         self.fetched && !self.metric.has_operator()
     }
 }
-
-/// Values by source and destination, one for each interval.
-pub type Intervals = BTreeMap<(PidName, PidName), Box<[Cost]>>;
 
 /// Costs by intervals of time (RFC 8896).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +150,7 @@ pub struct Calendar {
     /// Number of intervals; each cell has as many values.
     pub intervals: usize,
     /// Source, destination, values.
-    pub cells: Arc<Intervals>,
+    pub cells: Intervals,
 }
 
 /// Kinds of calendars. A directory may name a cost type in one calendar of a resource only (RFC 8896 §4.1), so each kind has its own resources.

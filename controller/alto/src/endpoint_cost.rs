@@ -102,10 +102,8 @@ impl EndpointCost {
                 };
                 let intervals = |column: usize| {
                     let cells = &self.offer.calendar(column)?.cells;
-                    let cell =
-                        |s: &PidName, d: &PidName| Some(&**cells.get(&(s.clone(), d.clone()))?);
                     let (mut from, to) = (from.into_iter().flatten(), to.iter().flatten());
-                    from.find_map(|s| to.clone().find_map(|d| cell(s, d)))
+                    from.find_map(|s| to.clone().find_map(|d| cells.costs(s, d)))
                 };
                 table.add(destination, cost, intervals)?;
             }

@@ -21,7 +21,9 @@ use self::table::Table;
 use crate::directory::Costs;
 use crate::query::{Asking, Query, Refusal};
 use crate::request_body::{Kind, Members};
-use crate::{CalendarKind, Cost, Edition, Fault, PidName, ResourceId, media};
+use crate::{
+    CalendarKind, Cost, CostMap, CostSlice, Edition, Fault, Intervals, PidName, ResourceId, media,
+};
 
 const SRCS: &str = "pids/srcs";
 const DSTS: &str = "pids/dsts";
@@ -88,38 +90,44 @@ impl FilteredCostMap {
         targets: &[&'a PidName],
     ) -> Result<Table<'a>, Refusal> {
         let columns = &self.offer.edition().columns;
-        let mut values: Vec<(Line<Cost>, Towards<'_>)> = Vec::new();
+        let mut values: Vec<(Line<Cost>, &CostMap, Towards<'_>)> = Vec::new();
         for index in question.columns() {
             let is_asked = |asked: &Asked| asked.column == index && !asked.calendar;
             let line = Line::new(index, question.asked.iter().any(is_asked));
-            values.push((line, Towards::new(&columns[index].costs, targets)));
+            let costs = &columns[index].costs;
+            values.push((line, costs, Towards::new(costs.pairs(), targets)));
         }
-        let calendars = question.asked.iter().filter(|asked| asked.calendar);
-        let mut calendars: Vec<Line<&[Cost]>> = calendars
-            .map(|asked| Line::new(asked.column, true))
-            .collect();
+        let mut calendars: Vec<(Line<CostSlice<'_>>, &Intervals, Towards<'_>)> = Vec::new();
+        for asked in question.asked.iter().filter(|asked| asked.calendar) {
+            if let Some(calendar) = self.offer.calendar(asked.column) {
+                let towards = Towards::new(calendar.cells.pairs(), targets);
+                calendars.push((Line::new(asked.column, true), &calendar.cells, towards));
+            }
+        }
 
         let mut costs: Vec<Option<Cost>> = vec![None; columns.len()];
-        let mut intervals: Vec<Option<&[Cost]>> = vec![None; columns.len()];
+        let mut intervals: Vec<Option<CostSlice<'_>>> = vec![None; columns.len()];
         let mut table = Table::new(question);
         for source in sources {
             table.row(source.as_str());
-            for (line, towards) in &mut values {
-                line.begin(towards.from(source));
+            for (line, costs, towards) in &mut values {
+                let found = towards.from(source);
+                line.begin(found.map(|(target, index)| (target, costs.at(index))));
             }
-            for line in &mut calendars {
-                line.begin(self.in_calendar(line.column, source, targets));
+            for (line, cells, towards) in &mut calendars {
+                let found = towards.from(source);
+                line.begin(found.map(|(target, index)| (target, cells.at(index))));
             }
             loop {
-                let of_values = values.iter().filter_map(|(line, _)| line.next());
-                let of_calendars = calendars.iter().filter_map(Line::next);
+                let of_values = values.iter().filter_map(|(line, ..)| line.next());
+                let of_calendars = calendars.iter().filter_map(|(line, ..)| line.next());
                 let Some(target) = of_values.chain(of_calendars).min() else {
                     break;
                 };
-                for (line, _) in &mut values {
+                for (line, ..) in &mut values {
                     costs[line.column] = line.take(target);
                 }
-                for line in &mut calendars {
+                for (line, ..) in &mut calendars {
                     intervals[line.column] = line.take(target);
                 }
                 let destination = targets[target].as_str();
@@ -131,25 +139,6 @@ impl FilteredCostMap {
             }
         }
         Ok(table)
-    }
-
-    fn in_calendar<'a>(
-        &'a self,
-        column: usize,
-        source: &PidName,
-        targets: &[&PidName],
-    ) -> impl Iterator<Item = (usize, &'a [Cost])> {
-        let first = self.offer.edition().map.pids().next();
-        let calendar = self.offer.calendar(column);
-        let row = calendar.zip(first).map(|(calendar, first)| {
-            let cells = calendar.cells.range((source.clone(), first.clone())..);
-            cells.take_while(move |((s, _), _)| s == source)
-        });
-        row.into_iter()
-            .flatten()
-            .filter_map(move |((_, destination), costs)| {
-                Some((targets.binary_search(&destination).ok()?, &**costs))
-            })
     }
 }
 

@@ -83,6 +83,7 @@ mod metric;
 mod name;
 mod negotiate;
 mod network_map;
+mod parallel;
 mod property_map;
 mod publication;
 mod query;
@@ -95,12 +96,12 @@ pub mod merge_patch;
 
 pub use address::{Endpoint, EndpointError, Family, Prefix, PrefixError};
 pub use answer::{Limits, Request, Response, Serving, admit, answer};
-pub use cost_map::{Cost, CostMap, CostMaps, CostRow, Preference};
+pub use cost_map::{Cost, CostMap, CostMaps, CostRow, CostSlice, Intervals, Preference};
 pub use directory::{
     CalendarAttributes, Constraints, Costs, Directory, DirectoryBuilder, DirectoryError, Entry,
     Service,
 };
-pub use edition::{Calendar, CalendarKind, Column, Edition, Intervals};
+pub use edition::{Calendar, CalendarKind, Column, Edition};
 pub use endpoint_cost::EndpointCost;
 pub use endpoint_property::EndpointProperties;
 pub use entity::{EntityDomain, PropertyName, PropertyNameError};

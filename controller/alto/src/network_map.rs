@@ -6,13 +6,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use thiserror::Error;
 
 use crate::lookup::Lookup;
+use crate::publication::begin_member;
 use crate::{Family, NameError, PidName, Prefix, PrefixError, Tag};
+
+/// Bytes of a prefix in a document, about.
+const WRITTEN: usize = 20;
 
 /// Why PIDs and prefixes make no network map.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -69,34 +74,7 @@ impl NetworkMap {
     pub fn new(
         groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
     ) -> Result<Self, NetworkMapError> {
-        let mut by_name: BTreeMap<PidName, Vec<Prefix>> = BTreeMap::new();
-        for (pid, prefixes) in groups {
-            by_name.entry(pid).or_default().extend(prefixes);
-        }
-        let mut prefixes = Vec::with_capacity(by_name.values().map(Vec::len).sum());
-        let mut pids = Vec::with_capacity(by_name.len());
-        for (number, (pid, group)) in (0..).zip(by_name) {
-            pids.push(pid);
-            prefixes.extend(group.into_iter().map(|prefix| (prefix, number)));
-        }
-        prefixes.sort_unstable();
-        prefixes.dedup();
-        let twice = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0);
-        if let Some([(prefix, first), (_, second)]) = twice {
-            return Err(NetworkMapError::Overlap {
-                prefix: *prefix,
-                first: pids[*first as usize].clone(),
-                second: pids[*second as usize].clone(),
-            });
-        }
-        let prefixes = simplify::simplify(prefixes);
-        for family in [Family::Ipv4, Family::Ipv6] {
-            let present = prefixes.iter().any(|(p, _)| p.family() == family);
-            let all = Prefix::everything(family);
-            if present && prefixes.binary_search_by_key(&all, |(p, _)| *p).is_err() {
-                return Err(NetworkMapError::Incomplete(family));
-            }
-        }
+        let (pids, prefixes) = said(groups)?;
         Ok(Self::indexed(pids, prefixes))
     }
 
@@ -109,14 +87,24 @@ impl NetworkMap {
         groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
         rest: &PidName,
     ) -> Result<Self, NetworkMapError> {
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        let missing = [Family::Ipv4, Family::Ipv6]
-            .map(Prefix::everything)
-            .into_iter()
-            .filter(|all| !groups.iter().any(|(_, prefixes)| prefixes.contains(all)))
-            .collect();
-        groups.push((rest.clone(), missing));
-        Self::new(groups)
+        Self::new(completed(groups, rest))
+    }
+
+    /// The same, or the map `before` if it would come out equal.
+    ///
+    /// # Errors
+    /// [`NetworkMapError::Overlap`].
+    pub fn with_rest_after(
+        groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
+        rest: &PidName,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, NetworkMapError> {
+        let (pids, prefixes) = said(completed(groups, rest))?;
+        let same = before.filter(|before| *before.pids == *pids && *before.prefixes == *prefixes);
+        Ok(match same {
+            Some(before) => Arc::clone(before),
+            None => Arc::new(Self::indexed(pids, prefixes)),
+        })
     }
 
     /// A map as it stands in a document: PID to address type to prefixes.
@@ -164,8 +152,20 @@ impl NetworkMap {
             prefixes: prefixes.into(),
             tag: Tag::of(&[]),
         };
-        map.tag = Tag::of(&crate::publication::canonical(&map));
+        let mut data = Vec::with_capacity(map.prefixes.len() * WRITTEN);
+        map.write(&mut data);
+        map.tag = Tag::of(&data);
         map
+    }
+
+    /// Appends the data member `network-map`: what it serialises to, in a fraction of the time. In names JSON escapes nothing.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for (nth, (pid, group)) in self.groups().enumerate() {
+            begin_member(out, nth, pid.as_str());
+            group.write(out);
+        }
+        out.push(b'}');
     }
 
     /// Whether the PID is a name of this map.
@@ -249,6 +249,57 @@ impl NetworkMap {
     }
 }
 
+/// PIDs and prefixes with indices of PIDs, both in order.
+type Said = (Vec<PidName>, Vec<(Prefix, u32)>);
+
+/// What groups say, without what says nothing, if they make a network map.
+fn said(groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>) -> Result<Said, NetworkMapError> {
+    let mut by_name: BTreeMap<PidName, Vec<Prefix>> = BTreeMap::new();
+    for (pid, mut prefixes) in groups {
+        by_name.entry(pid).or_default().append(&mut prefixes);
+    }
+    let mut prefixes = Vec::with_capacity(by_name.values().map(Vec::len).sum());
+    let mut pids = Vec::with_capacity(by_name.len());
+    for (number, (pid, group)) in (0..).zip(by_name) {
+        pids.push(pid);
+        prefixes.extend(group.into_iter().map(|prefix| (prefix, number)));
+    }
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    let twice = prefixes.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    if let Some([(prefix, first), (_, second)]) = twice {
+        return Err(NetworkMapError::Overlap {
+            prefix: *prefix,
+            first: pids[*first as usize].clone(),
+            second: pids[*second as usize].clone(),
+        });
+    }
+    let prefixes = simplify::simplify(prefixes);
+    for family in [Family::Ipv4, Family::Ipv6] {
+        let present = prefixes.iter().any(|(p, _)| p.family() == family);
+        let all = Prefix::everything(family);
+        if present && prefixes.binary_search_by_key(&all, |(p, _)| *p).is_err() {
+            return Err(NetworkMapError::Incomplete(family));
+        }
+    }
+    Ok((pids, prefixes))
+}
+
+/// The groups, and `rest` with all addresses that no other PID has.
+fn completed(
+    groups: impl IntoIterator<Item = (PidName, Vec<Prefix>)>,
+    rest: &PidName,
+) -> Vec<(PidName, Vec<Prefix>)> {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    let missing = [Family::Ipv4, Family::Ipv6]
+        .map(Prefix::everything)
+        .into_iter()
+        .filter(|all| !groups.iter().any(|(_, prefixes)| prefixes.contains(all)))
+        .collect();
+    groups.push((rest.clone(), missing));
+    groups
+}
+
 /// For each prefix the index of the longest one around it, or its own.
 fn outer(prefixes: &[(Prefix, u32)]) -> Box<[u32]> {
     let mut around: Vec<usize> = Vec::new();
@@ -298,6 +349,28 @@ impl<'a> Group<'a> {
             Family::Ipv6 => ipv6,
         };
         indices.iter().map(prefix)
+    }
+}
+
+impl Group<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let mut families = 0;
+        for family in [Family::Ipv4, Family::Ipv6] {
+            for (nth, prefix) in self.of(family).enumerate() {
+                if nth == 0 {
+                    begin_member(out, families, family.name());
+                    families += 1;
+                }
+                out.extend_from_slice(if nth == 0 { b"[\"" } else { b",\"" });
+                prefix.write(out);
+                out.push(b'"');
+            }
+            if self.of(family).next().is_some() {
+                out.push(b']');
+            }
+        }
+        out.push(b'}');
     }
 }
 

@@ -3,19 +3,19 @@
 mod body;
 mod compose;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use thiserror::Error;
 
 use crate::query::{Asking, Query, Refusal};
 use crate::{
     CalendarKind, DirectoryError, Edition, Fault, NameError, PidName, ResourceId, Tag, media,
+    parallel,
 };
 
-pub(crate) use body::{append, canonical};
+pub(crate) use body::{append, begin_member, canonical};
 
 /// The rule that protects households in the published figures; the directory declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +147,8 @@ pub struct Document {
     pub media_type: &'static str,
     /// Version of its data member; of the whole, if it is a directory.
     pub tag: Tag,
+    /// Hash of the whole body: what stands in `meta` can change while the data stay.
+    hash: Arc<Tag>,
     /// Whether its changes are told as merge patches: ranks are not, since one cost may move them all.
     pub patchable: bool,
     /// As it is.
@@ -156,11 +158,13 @@ pub struct Document {
 }
 
 impl Document {
-    fn compress(&mut self, gzip: &impl Fn(&[u8]) -> Vec<u8>) {
-        let etag = format!("{}-gzip\"", self.identity.etag.trim_end_matches('"'));
+    /// The compressed form, made in a buffer that holds what the last one left.
+    fn compress(&mut self, buffer: &mut Vec<u8>, gzip: &impl Fn(&[u8], &mut Vec<u8>)) {
+        buffer.clear();
+        gzip(&self.identity.bytes, buffer);
         self.gzip = Some(Representation {
-            bytes: gzip(&self.identity.bytes).into(),
-            etag,
+            bytes: Arc::from(buffer.as_slice()),
+            etag: format!("{}-gzip\"", self.identity.etag.trim_end_matches('"')),
         });
     }
 }
@@ -220,6 +224,8 @@ pub(crate) struct Rendered {
     pub(crate) body: Arc<[u8]>,
     /// Version of its data member.
     pub(crate) tag: Tag,
+    /// Hash of the whole body.
+    pub(crate) hash: Arc<Tag>,
     /// Whether its changes may come as merge patches.
     pub(crate) patchable: bool,
 }
@@ -261,9 +267,9 @@ impl Publication {
         })
     }
 
-    /// The same with every document compressed once by the given gzip, which runs on all processors.
+    /// The same with every document compressed once by the given gzip, which appends to a vector and runs on all processors.
     #[must_use]
-    pub fn compressed(mut self, gzip: impl Fn(&[u8]) -> Vec<u8> + Sync) -> Self {
+    pub fn compressed(mut self, gzip: impl Fn(&[u8], &mut Vec<u8>) + Sync) -> Self {
         let documents = self.resources.values_mut().filter_map(|published| {
             let Resource::Document(document) = &mut published.resource else {
                 return None;
@@ -271,18 +277,10 @@ impl Publication {
             document.gzip.is_none().then_some(document)
         });
         let mut documents: Vec<&mut Document> = documents.collect();
-        // Dealt out by length, so that all processors have as much to do.
-        documents.sort_by_key(|document| document.identity.bytes.len());
-        let count = available_parallelism().map_or(1, NonZero::get);
-        let mut hands: Vec<Vec<&mut Document>> = (0..count).map(|_| Vec::new()).collect();
-        for (nth, document) in documents.into_iter().enumerate() {
-            hands[nth % count].push(document);
-        }
-        let gzip = &gzip;
-        std::thread::scope(|scope| {
-            for hand in hands.into_iter().filter(|hand| !hand.is_empty()) {
-                scope.spawn(move || hand.into_iter().for_each(|d| d.compress(gzip)));
-            }
+        // The longest first, so that no processor is left with one at the end.
+        documents.sort_by_key(|document| Reverse(document.identity.bytes.len()));
+        parallel::map(documents, |buffer: &mut Vec<u8>, document| {
+            document.compress(buffer, &gzip);
         });
         self
     }
@@ -355,6 +353,7 @@ impl Publication {
                 media_type: document.media_type,
                 body: Arc::clone(&document.identity.bytes),
                 tag: document.tag.clone(),
+                hash: Arc::clone(&document.hash),
                 patchable: document.patchable,
             }),
             Resource::Query(query) => {
@@ -363,6 +362,7 @@ impl Publication {
                 Ok(Rendered {
                     media_type: query.media_type(),
                     tag: body::data_tag(&body),
+                    hash: Arc::new(Tag::of(&body)),
                     patchable: !body::has_ranks(&body),
                     body: body.into(),
                 })

@@ -390,13 +390,13 @@ impl Substream {
         }
         let incremental = self.incremental && rendered.patchable;
         let patch = match &self.held {
-            Held::Sent(hash) if *hash == current.hash => return Ok(None),
+            Held::Sent(hash) if hash == current.hash() => return Ok(None),
             Held::Sent(hash) if incremental => {
                 turn.patch(&self.resource, input, asking, hash, &current)
             }
             Held::Tagged(tag) if *tag == rendered.tag.as_str() => {
                 if current.is_told_by_tag() {
-                    self.held = Held::Sent(Arc::clone(&current.hash));
+                    self.held = Held::Sent(Arc::clone(current.hash()));
                     return Ok(None);
                 }
                 // The data are the client's; what is said about them may be older.
@@ -404,7 +404,7 @@ impl Substream {
             }
             _ => None,
         };
-        self.held = Held::Sent(Arc::clone(&current.hash));
+        self.held = Held::Sent(Arc::clone(current.hash()));
         let (media_type, data) = match patch {
             Some(patch) => (media::MERGE_PATCH, patch),
             None => (rendered.media_type, Arc::clone(&rendered.body)),

@@ -86,8 +86,15 @@ impl Document {
 
 /// The bytes as gzip, without a time in the header, so that equal bytes stay equal.
 pub(crate) fn compress(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
+    let mut packed = Vec::new();
+    compress_into(bytes, &mut packed);
+    packed
+}
+
+/// Appends the bytes as [`compress`] gives them.
+pub(crate) fn compress_into(bytes: &[u8], packed: &mut Vec<u8>) {
+    let mut encoder = GzEncoder::new(packed, Compression::new(LEVEL));
     // A vector takes everything.
     let _ = encoder.write_all(bytes);
-    encoder.finish().unwrap_or_default()
+    let _ = encoder.finish();
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use glimpse_alto::{
     Anonymity, Calendar, CalendarKind, Column, Content, Cost, CostContext, CostMap, CostMetric,
-    Edition, Endpoint, Limits, NetworkMap, PidName, Preference, Prefix, Provenance, Publication,
-    Request, ResourceId, Response, Serving, Shelf, Shelved, answer,
+    Edition, Endpoint, Intervals, Limits, NetworkMap, PidName, Preference, Prefix, Provenance,
+    Publication, Request, ResourceId, Response, Serving, Shelf, Shelved, answer,
 };
 use serde_json::{Value, json};
 
@@ -49,10 +49,10 @@ fn publication() -> Option<Publication> {
         start_us: NOW_US - DAY_US,
         interval_s: 3_600,
         intervals: 24,
-        cells: cells()
-            .map(|(from, to, cost)| ((from, to), [cost; 24].into()))
-            .collect::<BTreeMap<_, _>>()
-            .into(),
+        cells: Intervals::new(
+            24,
+            cells().map(|(from, to, cost)| (from, to, vec![cost; 24])),
+        ),
     };
     let column = |name: &str, metric: CostMetric, costs| Column {
         name: name.to_owned(),

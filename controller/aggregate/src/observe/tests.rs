@@ -109,7 +109,10 @@ fn only_rows_of_the_window_and_of_then_are_taken() {
     });
     let entries: Vec<&Entry> = state.entries().collect();
     assert_eq!(entries.len(), 1);
-    assert_eq!((entries[0].value(), entries[0].hour()), (5, 1));
+    assert_eq!(
+        (entries[0].measured().value(), entries[0].measured().hour()),
+        (5, 1)
+    );
 }
 
 #[test]
@@ -123,7 +126,13 @@ fn states_of_different_windows_are_not_merged() {
 
 #[test]
 fn an_entry_keeps_what_was_put_into_it() {
-    let entry = Entry::new(Metric::DnsRt as u64, ELSEWHERE, u32::MAX, true, u64::MAX);
+    let entry = Entry::new(
+        Metric::DnsRt as u64,
+        ELSEWHERE,
+        u32::MAX,
+        true,
+        Measured(u64::MAX),
+    );
     assert_eq!(
         entry.subject(),
         Subject::Figure {
@@ -133,8 +142,11 @@ fn an_entry_keeps_what_was_put_into_it() {
     );
     assert_eq!(entry.subscriber(), u32::MAX as usize);
     assert!(entry.is_late());
-    assert_eq!((entry.value(), entry.hour()), (LARGEST, 0xffff));
-    let entry = Entry::new(FILTERED, Reason::WeakWifi as u32, 7, false, 0);
+    assert_eq!(
+        (entry.measured().value(), entry.measured().hour()),
+        (LARGEST, 0xffff)
+    );
+    let entry = Entry::new(FILTERED, Reason::WeakWifi as u32, 7, false, Measured(0));
     assert_eq!(
         (entry.subject(), entry.subscriber(), entry.is_late()),
         (Subject::Filtered(Reason::WeakWifi), 7, false)

@@ -7,21 +7,20 @@
 //! trust      = load cross-traffic signal offset
 //! places     = count *(level pid)                clusters  = count *(pid count *target)
 //! operators  = count *name                       filtered  = subscribers count *(reason results)
-//! cells      = count *(metric place cluster subscribers samples figures calendars)
-//! cluster    = 0 (TOTAL) / index + 1
-//! figures    = count *(operator × 2 + interval? value [low high])
-//! calendars  = count *(calendar operator *value)
+//! cells      = count *(metric place cluster cell)
+//! cluster    = 0 (TOTAL) / index + 1             cell      = see `cell.rs`
 //! ```
-//! Numbers are unsigned LEB128, moments and signals in zigzag, texts their length and their bytes. Equal figures have equal bytes.
+//! Operators are those that were asked for, whether any figure is of them or not. Numbers are unsigned LEB128, moments and signals in
+//! zigzag, texts their length and their bytes. Equal figures by equal rules have equal bytes.
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::{Calendar, Entries, Figure, Filtered, Located, Public, PublicCluster, PublicPlace};
+use super::number::{Reader, Writer};
+use super::{Filtered, Located, Public, PublicCluster, PublicPlace, cell};
 use crate::{
-    Interval, K, KError, Level, Metric, Reason, Statistic, Trust, UnknownStatistic, Window,
-    WindowError,
+    K, KError, Level, Metric, Reason, Statistic, Trust, UnknownStatistic, Window, WindowError,
 };
 
 /// What the bytes begin with: whose they are, and the number of the layout.
@@ -33,9 +32,6 @@ const LEVELS: [Level; 5] = [
     Level::Technology,
     Level::Contract,
 ];
-const CALENDARS: [Calendar; 2] = [Calendar::HourOfDay, Calendar::DayOfWindow];
-/// Bits of a number that a byte carries.
-const BITS: u32 = 7;
 
 /// Why figures that were kept cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -79,11 +75,6 @@ pub enum Unreadable {
 impl Public {
     /// The figures as they are kept.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut operators: Vec<Statistic> = self.figures.iter().map(|f| f.statistic).collect();
-        operators.extend(self.calendars.iter().map(|(_, statistic, _)| *statistic));
-        operators.sort_unstable();
-        operators.dedup();
-        let operator = |s: Statistic| operators.partition_point(|known| *known < s) as u64;
         let mut out = Writer(MARK.to_vec());
         out.signed(self.window.start_us());
         out.signed(self.window.end_us());
@@ -113,8 +104,8 @@ impl Public {
             out.number(cluster.targets.len() as u64);
             cluster.targets.iter().for_each(|target| out.text(target));
         }
-        out.number(operators.len() as u64);
-        for operator in &operators {
+        out.number(self.operators.len() as u64);
+        for operator in &self.operators {
             out.text(&operator.to_string());
         }
         out.number(self.filtered.subscribers as u64);
@@ -125,28 +116,10 @@ impl Public {
         }
         out.number(self.cells.len() as u64);
         for (index, located) in self.cells.iter().enumerate() {
-            let cell = self.whole(index);
             out.number(located.metric as u64);
             out.number(located.place.into());
             out.number(located.cluster.map_or(0, |cluster| u64::from(cluster) + 1));
-            out.number(cell.subscribers as u64);
-            out.number(cell.samples);
-            out.number(cell.figures.len() as u64);
-            for figure in cell.figures {
-                let told = u64::from(figure.confidence.is_some());
-                out.number(operator(figure.statistic) * 2 + told);
-                out.number(figure.value);
-                if let Some(Interval { low, high }) = figure.confidence {
-                    out.number(low);
-                    out.number(high);
-                }
-            }
-            out.number(cell.calendars.len() as u64);
-            for (calendar, statistic, values) in cell.calendars {
-                out.number(*calendar as u64);
-                out.number(operator(*statistic));
-                values.iter().for_each(|value| out.number(*value));
-            }
+            out.0.extend_from_slice(self.bytes_of(index));
         }
         out.0
     }
@@ -196,9 +169,10 @@ impl Public {
             newest_us,
             places,
             clusters,
+            operators,
             cells: Vec::new(),
-            figures: Vec::new(),
-            calendars: Vec::new(),
+            // Where and what a cell is of is kept beside them.
+            bytes: Vec::with_capacity(from.0.len()),
             filtered: Filtered {
                 subscribers,
                 results: BTreeMap::from_iter(results),
@@ -206,24 +180,20 @@ impl Public {
         };
         let cells: u64 = from.number()?;
         for _ in 0..cells {
-            public.read_cell(&mut from, &operators)?;
+            public.read_cell(&mut from)?;
         }
         if !public.cells.is_sorted_by_key(|cell| cell.metric) {
             return Err(Unreadable::Order);
         }
         public.cells.shrink_to_fit();
-        public.figures.shrink_to_fit();
+        public.bytes.shrink_to_fit();
         match from.0 {
             [] => Ok(public),
             _ => Err(Unreadable::Long),
         }
     }
 
-    fn read_cell(
-        &mut self,
-        from: &mut Reader<'_>,
-        operators: &[Statistic],
-    ) -> Result<(), Unreadable> {
+    fn read_cell(&mut self, from: &mut Reader<'_>) -> Result<(), Unreadable> {
         let metric = from.one_of(&Metric::ALL)?;
         let place: u32 = from.number()?;
         let cluster = from.number::<u32>()?.checked_sub(1);
@@ -232,123 +202,17 @@ impl Public {
         {
             return Err(Unreadable::Index);
         }
-        let (subscribers, samples) = (from.number()?, from.number()?);
-        let figures: u64 = from.number()?;
-        for _ in 0..figures {
-            let operator: usize = from.number()?;
-            let statistic = operators.get(operator / 2).ok_or(Unreadable::Index)?;
-            let value = from.number()?;
-            let mut interval = || {
-                let (low, high) = (from.number()?, from.number()?);
-                Ok::<_, Unreadable>(Interval { low, high })
-            };
-            let confidence = (operator % 2 == 1).then(&mut interval).transpose()?;
-            self.figures.push(Figure {
-                statistic: *statistic,
-                value,
-                confidence,
-            });
-        }
-        let calendars: u64 = from.number()?;
-        for _ in 0..calendars {
-            let entries = self.calendar(from, operators)?;
-            self.calendars.push(entries);
-        }
-        let end = |length| u32::try_from(length).map_err(|_| Unreadable::Number);
+        let whole = from.0;
+        cell::check(from, &self.window, &self.operators)?;
+        let (own, _) = whole.split_at(whole.len() - from.0.len());
+        self.bytes.extend_from_slice(own);
         self.cells.push(Located {
             metric,
             place,
             cluster,
-            subscribers,
-            samples,
-            figures: end(self.figures.len())?,
-            calendars: end(self.calendars.len())?,
+            end: u32::try_from(self.bytes.len()).map_err(|_| Unreadable::Number)?,
         });
         Ok(())
-    }
-
-    fn calendar(
-        &self,
-        from: &mut Reader<'_>,
-        operators: &[Statistic],
-    ) -> Result<Entries, Unreadable> {
-        let calendar = from.one_of(&CALENDARS)?;
-        let operator: usize = from.number()?;
-        let statistic = operators.get(operator).ok_or(Unreadable::Index)?;
-        let intervals = calendar.intervals(&self.window);
-        let values: Result<Box<[u64]>, Unreadable> = (0..intervals.ok_or(Unreadable::Calendar)?)
-            .map(|_| from.number())
-            .collect();
-        Ok((calendar, *statistic, values?))
-    }
-}
-
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn number(&mut self, mut number: u64) {
-        while number >> BITS > 0 {
-            self.0.push(number.to_le_bytes()[0] | 1 << BITS);
-            number >>= BITS;
-        }
-        self.0.push(number.to_le_bytes()[0]);
-    }
-
-    fn signed(&mut self, number: i64) {
-        self.number((number << 1 ^ number >> (i64::BITS - 1)).cast_unsigned());
-    }
-
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn number<T: TryFrom<u64>>(&mut self) -> Result<T, Unreadable> {
-        let mut number = 0_u64;
-        for place in 0..u64::BITS.div_ceil(BITS) {
-            let (byte, rest) = self.0.split_first().ok_or(Unreadable::Short)?;
-            self.0 = rest;
-            let part = u64::from(byte & !(1 << BITS));
-            let shifted = part << (place * BITS);
-            if shifted >> (place * BITS) != part {
-                break;
-            }
-            number |= shifted;
-            if byte >> BITS == 0 {
-                return T::try_from(number).map_err(|_| Unreadable::Number);
-            }
-        }
-        Err(Unreadable::Number)
-    }
-
-    fn signed(&mut self) -> Result<i64, Unreadable> {
-        let number: u64 = self.number()?;
-        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
-    }
-
-    fn text(&mut self) -> Result<&'a str, Unreadable> {
-        let length = self.number()?;
-        let (text, rest) = self.0.split_at_checked(length).ok_or(Unreadable::Short)?;
-        self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| Unreadable::Text)
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> Result<T, Unreadable> {
-        let number: usize = self.number()?;
-        all.get(number).copied().ok_or(Unreadable::Number)
-    }
-
-    /// A count and so many things. Each takes a byte at least, so that a wrong count ends soon.
-    fn many<T>(
-        &mut self,
-        mut one: impl FnMut(&mut Self) -> Result<T, Unreadable>,
-    ) -> Result<Vec<T>, Unreadable> {
-        let count: u64 = self.number()?;
-        (0..count).map(|_| one(self)).collect()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::observe::{ELSEWHERE, Entry, Subject, runs};
-use crate::pattern::{self, PatternId, Patterns};
+use crate::pattern::{self, NOTHING, PatternId, Patterns};
 use crate::public::{Calendar, Rules};
 use crate::{Metric, Observations, Window, parallel};
 
+/// Subscribers whose items are laid out at once, a row of bits for each; of all others only the different patterns are held.
+const BLOCK: usize = 1024;
 /// The item that everybody has of whom anything was received, counted or filtered.
 pub(super) const SEEN: usize = 0;
 
@@ -40,7 +43,7 @@ impl Intervals {
     const ALL_HOURS: u32 = (1 << 24) - 1;
 
     fn with(mut self, entry: &Entry, first_hour: usize) -> Self {
-        let hour = entry.hour() + first_hour;
+        let hour = entry.measured().hour() + first_hour;
         self.hours |= 1 << (hour % 24);
         self.days |= 1_u64
             .checked_shl(u32::try_from(hour / 24).unwrap_or(u32::MAX))
@@ -71,50 +74,74 @@ impl Offers {
 
     /// Items that fewer than k have are in nobody's pattern: they would only keep people apart.
     pub(super) fn of(state: &Observations, adopt: &[bool], rules: &Rules) -> Self {
-        let k = rules.k.subscribers();
         let index = items(state, adopt, rules);
-        let mut patterns = Patterns::new(index.len() + 1);
-        let words = patterns.words();
-        let mut bits = vec![0; words * state.subscribers.len()];
-        for entry in state.entries().filter(|e| is_counted(e, adopt)) {
-            pattern::put(&mut bits[entry.subscriber() * words..][..words], SEEN);
-        }
-        let metrics: Vec<Metric> = rules.statistics.keys().copied().collect();
-        let marked = parallel::map(&metrics, |(): &mut (), metric| {
-            let mut bits = vec![0; words * state.subscribers.len()];
-            mark(state, adopt, rules, *metric, &index, &mut |own, item| {
-                pattern::put(&mut bits[own * words..][..words], item);
-            });
-            bits
-        });
-        for marked in marked {
-            bits.iter_mut().zip(marked).for_each(|(all, of)| *all |= of);
-        }
-        let mut support = vec![0_usize; words * 64];
-        for set in bits.chunks_exact(words) {
-            for (item, count) in support.iter_mut().enumerate() {
-                *count += usize::from(set[item / 64] >> (63 - item % 64) & 1 == 1);
-            }
-        }
-        let mut enough = vec![0; words];
-        for item in (0..support.len()).filter(|item| support[*item] >= k) {
-            pattern::put(&mut enough, item);
-        }
-        let patterns_of = bits
-            .chunks_exact_mut(words)
-            .map(|set| {
-                set.iter_mut()
-                    .zip(&enough)
-                    .for_each(|(word, enough)| *word &= enough);
-                patterns.id(set)
-            })
+        let count = index.len() + 1;
+        let all = state.subscribers.len();
+        let blocks: Vec<Range<usize>> = (0..all)
+            .step_by(BLOCK)
+            .map(|first| first..all.min(first + BLOCK))
             .collect();
+        let marked = parallel::map(&blocks, |(): &mut (), block| {
+            let mut patterns = Patterns::new(count);
+            let words = patterns.words();
+            let mut bits = vec![0; words * block.len()];
+            mark(state, adopt, rules, &index, block, &mut |own, item| {
+                let row = (own - block.start) * words;
+                pattern::put(&mut bits[row..row + words], item);
+            });
+            let rows = bits.chunks_exact(words);
+            let patterns_of: Vec<PatternId> = rows.map(|set| patterns.id(set)).collect();
+            (patterns, patterns_of)
+        });
+        let mut patterns = Patterns::new(count);
+        let mut patterns_of = Vec::with_capacity(all);
+        for (own, of_block) in marked {
+            let known = own.sets().map(|set| patterns.id(set));
+            let known: Vec<PatternId> = known.collect();
+            patterns_of.extend(of_block.into_iter().map(|id| known[id as usize]));
+        }
+        keep_common(&mut patterns, &mut patterns_of, rules.k.subscribers());
         Self {
             patterns,
             patterns_of,
             index,
         }
     }
+}
+
+/// Takes those items out of all patterns that fewer than k have.
+fn keep_common(patterns: &mut Patterns, patterns_of: &mut [PatternId], k: usize) {
+    let mut having = vec![0_usize; patterns.len()];
+    for id in &*patterns_of {
+        having[*id as usize] += 1;
+    }
+    let words = patterns.words();
+    let mut support = vec![0_usize; words * 64];
+    for (set, count) in patterns.sets().zip(&having) {
+        for (item, support) in support.iter_mut().enumerate() {
+            *support += usize::from(pattern::has(set, item)) * count;
+        }
+    }
+    let mut enough = vec![0; words];
+    for item in (0..support.len()).filter(|item| support[*item] >= k) {
+        pattern::put(&mut enough, item);
+    }
+    let mut common = Patterns::new(words * 64);
+    let mut rest = vec![0; words];
+    let common_of: Vec<PatternId> = patterns
+        .sets()
+        .map(|set| {
+            let both = set.iter().zip(&enough).map(|(set, enough)| set & enough);
+            rest.iter_mut()
+                .zip(both)
+                .for_each(|(rest, both)| *rest = both);
+            common.id(&rest)
+        })
+        .collect();
+    for id in patterns_of {
+        *id = common_of.get(*id as usize).copied().unwrap_or(NOTHING);
+    }
+    *patterns = common;
 }
 
 /// The entries that count: those in time, and late ones that are taken in.
@@ -200,43 +227,65 @@ fn chunks<'a>(run: &'a [Entry], adopt: &'a [bool]) -> impl Iterator<Item = &'a [
         .filter(|own| counted(own, adopt).next().is_some())
 }
 
-/// Tells every item of the metric that a subscriber has.
+/// The entries of some subscribers in a run.
+fn within<'a>(run: &'a [Entry], subscribers: &Range<usize>) -> &'a [Entry] {
+    let first = run.partition_point(|e| e.subscriber() < subscribers.start);
+    let end = run.partition_point(|e| e.subscriber() < subscribers.end);
+    &run[first..end]
+}
+
+/// Tells every item that the subscribers of a block have.
 fn mark(
+    state: &Observations,
+    adopt: &[bool],
+    rules: &Rules,
+    index: &HashMap<Item, usize>,
+    block: &Range<usize>,
+    tell: &mut impl FnMut(usize, usize),
+) {
+    for (_, run) in runs(&state.others) {
+        for own in chunks(within(run, block), adopt) {
+            tell(own[0].subscriber(), SEEN);
+        }
+    }
+    for metric in Metric::ALL {
+        mark_metric(state, adopt, rules, metric, index, block, tell);
+    }
+}
+
+fn mark_metric(
     state: &Observations,
     adopt: &[bool],
     rules: &Rules,
     metric: Metric,
     index: &HashMap<Item, usize>,
+    block: &Range<usize>,
     tell: &mut impl FnMut(usize, usize),
 ) {
     let calendars = calendars(&state.window, rules, metric);
     let first_hour = state.window.first_hour_of_day();
-    let mut overall = vec![
-        Intervals::default();
-        if calendars.is_empty() {
-            0
-        } else {
-            state.subscribers.len()
-        }
-    ];
     let item = |destination, calendar| {
-        index
-            .get(&Item {
-                metric,
-                destination,
-                calendar,
-            })
-            .copied()
+        let item = Item {
+            metric,
+            destination,
+            calendar,
+        };
+        index.get(&item).copied()
     };
+    let mut overall = vec![Intervals::default(); block.len()];
     let total = item(None, None);
     for (subject, run) in runs(state.figures(metric)) {
         let Some(destination) = destination(subject) else {
             continue;
         };
         let own_item = item(Some(destination), None);
-        for own in chunks(run, adopt) {
+        let own_calendars: Vec<(Calendar, usize, Option<usize>)> = calendars
+            .iter()
+            .map(|(c, intervals)| (*c, *intervals, item(Some(destination), Some(*c))))
+            .collect();
+        for own in chunks(within(run, block), adopt) {
             let subscriber = own[0].subscriber();
-            for item in [total, own_item].into_iter().flatten() {
+            for item in [Some(SEEN), total, own_item].into_iter().flatten() {
                 tell(subscriber, item);
             }
             if calendars.is_empty() {
@@ -244,14 +293,13 @@ fn mark(
             }
             let intervals =
                 counted(own, adopt).fold(Intervals::default(), |i, e| i.with(e, first_hour));
-            overall[subscriber] = overall[subscriber].and(intervals);
-            for (calendar, count) in calendars
-                .iter()
-                .filter(|(c, count)| intervals.fill(*c, *count))
-            {
-                debug_assert!(*count > 0);
-                if let Some(item) = item(Some(destination), Some(*calendar)) {
-                    tell(subscriber, item);
+            let overall = &mut overall[subscriber - block.start];
+            *overall = overall.and(intervals);
+            for (calendar, count, item) in &own_calendars {
+                if let Some(item) = item
+                    && intervals.fill(*calendar, *count)
+                {
+                    tell(subscriber, *item);
                 }
             }
         }
@@ -260,8 +308,10 @@ fn mark(
         let Some(item) = item(None, Some(calendar)) else {
             continue;
         };
-        for subscriber in (0..overall.len()).filter(|s| overall[*s].fill(calendar, count)) {
-            tell(subscriber, item);
+        for (subscriber, intervals) in block.clone().zip(&overall) {
+            if intervals.fill(calendar, count) {
+                tell(subscriber, item);
+            }
         }
     }
 }

@@ -1,42 +1,78 @@
 //! Counts the votes: every subscriber's own statistic first, then the statistic over subscribers.
 
-use super::offer::{Item, Offers, calendars, counted, destination};
+use super::offer::{Item, Offers, calendars, destination};
 use crate::confidence::Confidence;
 use crate::group::{Profile, Tree};
 use crate::observe::{Entry, runs};
-use crate::public::{Calendar, Entries, Figure, Rules};
+use crate::pattern::NOTHING;
+use crate::public::{Contents, Figure, Rules, Writer};
 use crate::{K, Metric, Statistic, Window, parallel};
 
-/// The own statistics that statistics over subscribers are made of.
-const OWN: [Statistic; 4] = [
-    Statistic::Min,
-    Statistic::Max,
-    Statistic::Mean,
-    Statistic::Median,
-];
+mod ascending;
+mod ballot;
 
-/// One subscriber's vote in one cell.
-#[derive(Clone, Copy, Debug)]
-struct Vote {
-    /// Place among all voters, in the order of places.
-    position: u32,
-    samples: u64,
-    /// By [`OWN`]; those that no wanted statistic needs are zero.
-    own: [u64; 4],
+use ascending::Ascending;
+use ballot::{Ballot, OWN, Span, by_subscriber};
+
+/// What is wanted of a metric.
+struct Wanted {
+    /// The statistic asked for, as it is computed, and the own statistic it is made of.
+    statistics: Vec<(Statistic, Statistic, usize)>,
+    /// By [`OWN`]: those that are needed, as they are computed.
+    own: [Option<Statistic>; OWN.len()],
 }
 
-/// What is wanted of a metric: the statistic asked for, as it is computed, and the own statistic it is made of.
-type Wanted = Vec<(Statistic, Statistic, usize)>;
+impl Wanted {
+    fn of(metric: Metric, statistics: &[Statistic]) -> Self {
+        let mut wanted: Vec<(Statistic, Statistic, usize)> = statistics
+            .iter()
+            .filter_map(|asked| {
+                let computed = metric.statistic(*asked)?;
+                let of = computed.of_subscriber();
+                Some((*asked, computed, OWN.iter().position(|own| *own == of)?))
+            })
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut own = [None; OWN.len()];
+        for (.., needed) in &wanted {
+            own[*needed] = metric.statistic(OWN[*needed]);
+        }
+        Self {
+            statistics: wanted,
+            own,
+        }
+    }
+}
 
-/// A cell: place and destination by their indices in the release.
-pub(super) struct Found {
-    pub(crate) place: usize,
-    /// `None` is `TOTAL`.
-    pub(crate) destination: Option<u32>,
-    pub(crate) subscribers: usize,
-    pub(crate) samples: u64,
-    pub(crate) figures: Vec<Figure>,
-    pub(crate) calendars: Vec<Entries>,
+/// The statistics that cells can have by these rules, in order.
+pub(super) fn operators(rules: &Rules) -> Vec<Statistic> {
+    let mut operators = Vec::new();
+    for (metric, statistics) in &rules.statistics {
+        let wanted = Wanted::of(*metric, statistics).statistics;
+        operators.extend(wanted.into_iter().map(|(asked, ..)| asked));
+    }
+    operators.sort_unstable();
+    operators.dedup();
+    operators
+}
+
+/// The cells of one item.
+pub(super) struct Sheet {
+    /// Index in the release; `None` is `TOTAL`.
+    pub(super) destination: Option<u32>,
+    /// The place of each cell, by its index in the release, and where its bytes end.
+    cells: Vec<(usize, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Sheet {
+    /// The place and the bytes of a cell.
+    pub(super) fn cell(&self, index: usize) -> Option<(usize, &[u8])> {
+        let (place, end) = *self.cells.get(index)?;
+        let before = index.checked_sub(1).map(|before| self.cells[before].1);
+        Some((place, &self.bytes[before.unwrap_or(0)..end]))
+    }
 }
 
 /// Who votes where.
@@ -45,68 +81,23 @@ pub(super) struct Tally<'a> {
     adopt: &'a [bool],
     rules: &'a Rules,
     k: K,
-    /// By subscriber; `None` for those who do not vote at all.
-    positions: Vec<Option<u32>>,
+    operators: &'a [Statistic],
+    /// Who votes at all, in the order of places.
+    voters: Vec<usize>,
+    /// The places with voters.
+    spans: Vec<Span>,
     profiles: &'a [Profile],
     offers: &'a Offers,
-    /// First and last position, by place, of those places with voters.
-    spans: Vec<(usize, u32, u32)>,
 }
 
-/// The votes for one item.
-struct Ballot {
-    item: usize,
-    /// What is counted: everything in one interval, or a calendar.
-    calendar: Option<Calendar>,
-    /// By interval: the votes, and the values of the subscriber whose turn it is.
-    votes: Vec<Vec<Vote>>,
-    values: Vec<Vec<u64>>,
-}
-
-/// Subscribers whose entries towards everywhere are brought together at once.
-const BLOCK: usize = 256;
-
-/// Tells the entries of each subscriber, subscriber by subscriber. Runs to several destinations are not copied as a whole.
-fn by_subscriber(runs: &[&[Entry]], mut tell: impl FnMut(&[Entry])) {
-    let each = |a: &Entry, b: &Entry| a.subscriber() == b.subscriber();
-    if let [run] = runs {
-        run.chunk_by(each).for_each(tell);
-        return;
-    }
-    let mut runs = runs.to_vec();
-    let mut block = Vec::new();
-    while let Some(first) = runs
-        .iter()
-        .filter_map(|run| run.first())
-        .map(|e| e.subscriber())
-        .min()
-    {
-        for run in &mut runs {
-            let end = run.partition_point(|e| e.subscriber() < first + BLOCK);
-            block.extend_from_slice(&run[..end]);
-            *run = &run[end..];
-        }
-        runs.retain(|run| !run.is_empty());
-        block.sort_by_key(|e| e.subscriber());
-        block.chunk_by(each).for_each(&mut tell);
-        block.clear();
-    }
-}
-
-fn wanted(metric: Metric, statistics: &[Statistic]) -> Wanted {
-    let mut wanted: Wanted = statistics
-        .iter()
-        .filter_map(|asked| {
-            let computed = metric.statistic(*asked)?;
-            let own = OWN
-                .iter()
-                .position(|own| *own == computed.of_subscriber())?;
-            Some((*asked, computed, own))
-        })
-        .collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
+/// What a thread works with.
+#[derive(Default)]
+struct Desk {
+    confidence: Confidence,
+    contents: Contents,
+    ascending: Ascending,
+    /// The values of a calendar at a place, by statistic.
+    columns: Vec<Vec<u64>>,
 }
 
 impl<'a> Tally<'a> {
@@ -114,42 +105,38 @@ impl<'a> Tally<'a> {
         window: Window,
         adopt: &'a [bool],
         rules: &'a Rules,
+        operators: &'a [Statistic],
         tree: &Tree,
         offers: &'a Offers,
         profiles: &'a [Profile],
     ) -> Self {
         let mut voters: Vec<usize> = (0..profiles.len())
-            .filter(|index| profiles[*index].pattern != crate::pattern::NOTHING)
+            .filter(|index| profiles[*index].pattern != NOTHING)
             .collect();
         voters.sort_by_key(|index| profiles[*index].place);
-        let mut positions = vec![None; profiles.len()];
-        for (position, index) in (0_u32..).zip(&voters) {
-            positions[*index] = Some(position);
-        }
         let at = |place: usize| voters.partition_point(|index| profiles[*index].place < place);
-        let spans = (0..tree.places().len())
-            .map(|place| (place, at(place), at(tree.end(place))))
-            .filter(|(_, first, end)| first < end)
-            .filter_map(|(place, first, end)| {
-                Some((place, u32::try_from(first).ok()?, u32::try_from(end).ok()?))
-            })
-            .collect();
+        let span = |place| Span {
+            place,
+            seats: at(place)..at(tree.end(place)),
+        };
+        let spans = (0..tree.places().len()).map(span);
         Self {
             window,
             adopt,
             rules,
             k: rules.k,
-            positions,
+            operators,
+            spans: spans.filter(|span| !span.seats.is_empty()).collect(),
+            voters,
             profiles,
             offers,
-            spans,
         }
     }
 
-    /// Every cell of a metric that has voters, by place and destination (`TOTAL` last).
-    pub(super) fn cells(&self, metric: Metric, figures: &[Entry]) -> Vec<Found> {
+    /// Every cell of a metric that has voters, by destination (`TOTAL` last) and place.
+    pub(super) fn sheets(&self, metric: Metric, figures: &[Entry]) -> Vec<Sheet> {
         let statistics = self.rules.statistics.get(&metric);
-        let wanted = wanted(metric, statistics.map_or(&[], Vec::as_slice));
+        let wanted = Wanted::of(metric, statistics.map_or(&[], Vec::as_slice));
         let split: Vec<(u32, &[Entry])> = runs(figures)
             .filter_map(|(subject, run)| Some((destination(subject)?, run)))
             .collect();
@@ -158,206 +145,137 @@ impl<'a> Tally<'a> {
         let single = split.iter().map(|(to, run)| (Some(*to), vec![*run]));
         let items: Vec<(Option<u32>, Vec<&[Entry]>)> =
             std::iter::once(everything).chain(single).collect();
-        let found = parallel::map(&items, |confidence: &mut Confidence, (to, runs)| {
-            self.item(metric, *to, runs, &wanted, confidence)
+        let mut sheets = parallel::map(&items, |desk: &mut Desk, (to, runs)| {
+            self.sheet(metric, *to, runs, &wanted, desk)
         });
-        let mut found: Vec<Found> = found.into_iter().flatten().collect();
-        found.sort_by_key(|f| (f.place, f.destination.is_none(), f.destination));
-        found
+        sheets.rotate_left(1);
+        sheets
     }
 
-    fn item(
+    fn sheet(
         &self,
         metric: Metric,
         destination: Option<u32>,
         runs: &[&[Entry]],
         wanted: &Wanted,
-        confidence: &mut Confidence,
-    ) -> Vec<Found> {
+        desk: &mut Desk,
+    ) -> Sheet {
+        let mut sheet = Sheet {
+            destination,
+            cells: Vec::new(),
+            bytes: Vec::new(),
+        };
         let ballot = |calendar, intervals| {
             let item = self.offers.item(Item {
                 metric,
                 destination,
                 calendar,
             })?;
-            Some(Ballot {
-                item,
-                calendar,
-                votes: vec![Vec::new(); intervals],
-                values: vec![Vec::new(); intervals],
-            })
+            let votes = |voter: usize| {
+                let pattern = self.profiles[voter].pattern;
+                self.offers.patterns.contains(pattern, item)
+            };
+            let subscribers = self.profiles.len();
+            let voters = self.voters.iter().map(|voter| (*voter, votes(*voter)));
+            let mut ballot = Ballot::new(calendar, intervals, subscribers, voters, &self.spans);
+            ballot.prepare(&wanted.own);
+            Some(ballot)
         };
         let Some(everything) = ballot(None, 1) else {
-            return Vec::new();
+            return sheet;
         };
         let calendars = calendars(&self.window, self.rules, metric);
         let calendars = calendars.iter().filter_map(|(c, n)| ballot(Some(*c), *n));
         let mut ballots: Vec<Ballot> = std::iter::once(everything).chain(calendars).collect();
-        self.vote(metric, runs, wanted, &mut ballots);
-        let mut found = Vec::new();
-        for Ballot {
-            calendar, votes, ..
-        } in ballots
-        {
-            let Some(calendar) = calendar else {
-                let cell = |(place, votes): (usize, &[Vote])| Found {
-                    place,
-                    destination,
-                    subscribers: self.k.rounded(votes.len()),
-                    samples: self.samples(votes),
-                    figures: self.figures(votes, wanted, Some(&mut *confidence)),
-                    calendars: Vec::new(),
-                };
-                found.extend(self.by_place(&votes[0]).map(cell));
-                continue;
-            };
-            self.calendar(calendar, &votes, wanted, &mut found);
-        }
-        found
-    }
-
-    /// Appends a calendar to the cells of its places. The voters are the same in all intervals.
-    fn calendar(
-        &self,
-        calendar: Calendar,
-        votes: &[Vec<Vote>],
-        wanted: &Wanted,
-        found: &mut [Found],
-    ) {
-        let mut columns: Vec<Vec<(usize, Vec<Figure>)>> = Vec::new();
-        for interval in votes {
-            let figures =
-                |(place, votes): (usize, &[Vote])| (place, self.figures(votes, wanted, None));
-            columns.push(self.by_place(interval).map(figures).collect());
-        }
-        let places = columns.first().map_or(0, Vec::len);
-        for row in 0..places {
-            let place = columns[0][row].0;
-            // They are in the order of places.
-            let Ok(at) = found.binary_search_by_key(&place, |f| f.place) else {
-                continue;
-            };
-            for (nth, figure) in columns[0][row].1.iter().enumerate() {
-                let values: Option<Box<[u64]>> = columns
-                    .iter()
-                    .map(|column| Some(column.get(row)?.1.get(nth)?.value))
-                    .collect();
-                if let Some(values) = values {
-                    found[at]
-                        .calendars
-                        .push((calendar, figure.statistic, values));
-                }
-            }
-        }
-    }
-
-    /// Adds the votes of all who are published with a ballot's item, by interval, in the order of positions.
-    fn vote(&self, metric: Metric, runs: &[&[Entry]], wanted: &Wanted, ballots: &mut [Ballot]) {
-        let needed = OWN.map(|own| {
-            let index = OWN.iter().position(|o| *o == own);
-            let computed = metric.statistic(own);
-            computed.filter(|_| wanted.iter().any(|(_, _, needs)| Some(*needs) == index))
-        });
-        by_subscriber(runs, |own| {
-            let subscriber = own[0].subscriber();
-            let Some(position) = self.positions[subscriber] else {
-                return;
-            };
-            let pattern = self.profiles[subscriber].pattern;
-            for ballot in ballots.iter_mut() {
-                if self.offers.patterns.contains(pattern, ballot.item) {
-                    ballot.add(position, counted(own, self.adopt), &needed, &self.window);
-                }
+        let first_hour = self.window.first_hour_of_day();
+        by_subscriber(runs, self.adopt, |subscriber, own| {
+            for ballot in &mut ballots {
+                ballot.add(subscriber, own, &wanted.own, first_hour);
             }
         });
-        for votes in ballots.iter_mut().flat_map(|ballot| &mut ballot.votes) {
-            votes.sort_unstable_by_key(|v| v.position);
+        let Some((everything, calendars)) = ballots.split_first() else {
+            return sheet;
+        };
+        let mut out = Writer::default();
+        for span in &everything.spans {
+            self.figures(everything, span, wanted, desk);
+            for calendar in calendars {
+                self.calendar(calendar, span.place, wanted, desk);
+            }
+            desk.contents.write(&self.window, self.operators, &mut out);
+            sheet.cells.push((span.place, out.0.len()));
         }
+        sheet.bytes = out.0;
+        sheet
     }
 
-    /// The votes inside each place that has any.
-    fn by_place<'v>(&self, votes: &'v [Vote]) -> impl Iterator<Item = (usize, &'v [Vote])> {
-        self.spans.iter().filter_map(move |(place, first, end)| {
-            let from = votes.partition_point(|v| v.position < *first);
-            let to = votes.partition_point(|v| v.position < *end);
-            (from < to).then(|| (*place, &votes[from..to]))
-        })
+    /// Whether a statistic is no single voter's value of too few.
+    fn is_told(&self, computed: Statistic, voters: usize) -> bool {
+        voters >= self.k.for_extremes() || !computed.is_extreme(voters)
     }
 
-    fn samples(&self, votes: &[Vote]) -> u64 {
-        let samples: u64 = votes.iter().map(|v| v.samples).sum();
-        usize::try_from(samples).map_or(samples, |n| self.k.rounded(n) as u64)
-    }
-
-    fn figures(
-        &self,
-        votes: &[Vote],
-        wanted: &Wanted,
-        mut confidence: Option<&mut Confidence>,
-    ) -> Vec<Figure> {
-        let mut columns: [Option<Vec<u64>>; 4] = [const { None }; 4];
-        let mut figures = Vec::with_capacity(wanted.len());
-        let few = votes.len() < self.k.for_extremes();
-        for (statistic, computed, own) in wanted {
-            if few && computed.is_extreme(votes.len()) {
+    /// Begins a place's cell with the figures over the whole window.
+    fn figures(&self, ballot: &Ballot, span: &Span, wanted: &Wanted, desk: &mut Desk) {
+        let contents = &mut desk.contents;
+        let voters = span.seats.len();
+        let samples: u64 = ballot.samples[span.seats.clone()].iter().sum();
+        contents.subscribers = self.k.rounded(voters);
+        contents.samples = usize::try_from(samples).map_or(samples, |n| self.k.rounded(n) as u64);
+        contents.figures.clear();
+        contents.calendars.clear();
+        contents.values.clear();
+        desk.ascending.clear();
+        let few = voters < self.k.for_extremes();
+        for (statistic, computed, own) in &wanted.statistics {
+            if !self.is_told(*computed, voters) {
                 continue;
             }
-            let column = columns[*own].get_or_insert_with(|| {
-                let mut column: Vec<u64> = votes.iter().map(|v| v.own[*own]).collect();
-                // A mean needs no order.
-                if OWN[*own] != Statistic::Mean {
-                    column.sort_unstable();
-                }
-                column
-            });
-            let Some(value) = computed.of_sorted(column) else {
-                continue;
-            };
-            let confidence = confidence
-                .as_deref_mut()
-                .and_then(|known| known.interval(*computed, column, !few));
-            figures.push(Figure {
-                statistic: *statistic,
-                value,
-                confidence,
-            });
+            let votes = ballot.votes(*own, 0, span);
+            let votes = in_order(*computed, votes, &mut desk.ascending);
+            if let Some(value) = computed.of_ranked(votes) {
+                contents.figures.push(Figure {
+                    statistic: *statistic,
+                    value,
+                    confidence: desk.confidence.interval(*computed, votes, !few),
+                });
+            }
         }
-        figures
+    }
+
+    /// Appends a calendar to a place's cell, if the place has voters in it: they are the same in all intervals.
+    fn calendar(&self, ballot: &Ballot, place: usize, wanted: &Wanted, desk: &mut Desk) {
+        let at = ballot.spans.binary_search_by_key(&place, |s| s.place);
+        let (Some(calendar), Ok(at)) = (ballot.calendar, at) else {
+            return;
+        };
+        let span = &ballot.spans[at];
+        let told =
+            |(_, computed, _): &&(_, Statistic, _)| self.is_told(*computed, span.seats.len());
+        let statistics: Vec<_> = wanted.statistics.iter().filter(told).collect();
+        desk.columns.resize_with(statistics.len(), Vec::new);
+        desk.columns.iter_mut().for_each(Vec::clear);
+        for interval in 0..ballot.intervals {
+            desk.ascending.clear();
+            for ((_, computed, own), column) in statistics.iter().zip(&mut desk.columns) {
+                let votes = ballot.votes(*own, interval, span);
+                let votes = in_order(*computed, votes, &mut desk.ascending);
+                column.extend(computed.of_ranked(votes));
+            }
+        }
+        for ((asked, ..), column) in statistics.iter().zip(&desk.columns) {
+            if column.len() == ballot.intervals {
+                desk.contents.calendars.push((calendar, *asked));
+                desk.contents.values.extend_from_slice(column);
+            }
+        }
     }
 }
 
-impl Ballot {
-    /// One subscriber's votes.
-    fn add<'e>(
-        &mut self,
-        position: u32,
-        entries: impl Iterator<Item = &'e Entry>,
-        needed: &[Option<Statistic>; 4],
-        window: &Window,
-    ) {
-        self.values.iter_mut().for_each(Vec::clear);
-        for entry in entries {
-            let hour = entry.hour() + window.first_hour_of_day();
-            let interval = match self.calendar {
-                None => 0,
-                Some(Calendar::HourOfDay) => hour % 24,
-                Some(Calendar::DayOfWindow) => hour / 24,
-            };
-            if let Some(values) = self.values.get_mut(interval) {
-                values.push(entry.value());
-            }
-        }
-        for (values, votes) in self.values.iter_mut().zip(&mut self.votes) {
-            // Late values follow those in time, and one destination's those of another.
-            if !values.is_sorted() {
-                values.sort_unstable();
-            }
-            let own = needed.map(|s| s.and_then(|s| s.of_sorted(values)).unwrap_or(0));
-            votes.push(Vote {
-                position,
-                samples: values.len() as u64,
-                own,
-            });
-        }
+/// The votes as a statistic over them needs them. All that need order are made of the same own statistic: they are sorted once.
+fn in_order<'v>(computed: Statistic, votes: &'v [u64], ascending: &'v mut Ascending) -> &'v [u64] {
+    if computed.needs_order() {
+        ascending.of(votes)
+    } else {
+        votes
     }
 }

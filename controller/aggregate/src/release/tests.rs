@@ -2,9 +2,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::cluster::ClusterKey;
 use crate::{
-    Calendar, Facts, K, Labels, Metric, PublicCell, Reason, Refused, Row, Statistic, TOTAL, Trust,
-    Window,
+    Calendar, Clusters, Facts, K, Labels, Metric, PublicCell, PublicCluster, Reason, Refused, Row,
+    Statistic, TOTAL, Trust, Window,
 };
 
 mod attack;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::query::{Asking, Query, Refusal};
 use crate::{
     Anonymity, Calendar, CalendarKind, Column, Cost, CostContext, CostMap, CostMetric, Edition,
-    Limits, NetworkMap, PidName, Preference, Provenance, ResourceId,
+    Intervals, Limits, NetworkMap, PidName, Preference, Provenance, ResourceId,
 };
 
 pub(crate) const DAY_US: i64 = 86_400_000_000;
@@ -130,16 +130,16 @@ pub(crate) fn f1_m1() -> Arc<Edition> {
 
 /// Hours of the day: `base`, `base + 1` and so on, for the given pairs.
 pub(crate) fn hours(pairs: &[(&str, &str, u64)]) -> Calendar {
-    let values = |base: u64| (base..base + 24).map(Cost::new).collect();
+    let values = |base: u64| (base..base + 24).map(Cost::new).collect::<Vec<_>>();
     let cells = pairs
         .iter()
-        .map(|(source, destination, base)| ((pid(source), pid(destination)), values(*base)));
+        .map(|(source, destination, base)| (pid(source), pid(destination), values(*base)));
     Calendar {
         kind: CalendarKind::HourOfDay,
         start_us: NOW_US - 2 * DAY_US,
         interval_s: 3_600,
         intervals: 24,
-        cells: Arc::new(cells.collect()),
+        cells: Intervals::new(24, cells),
     }
 }
 
@@ -150,7 +150,10 @@ pub(crate) fn f1_calendars() -> Arc<Edition> {
         kind: CalendarKind::DayOfWindow,
         interval_s: 86_400,
         intervals: 2,
-        cells: Arc::new([((pid("PID1"), pid("PID2")), [7, 8].map(Cost::new).into())].into()),
+        cells: Intervals::new(
+            2,
+            [(pid("PID1"), pid("PID2"), [7, 8].map(Cost::new).to_vec())],
+        ),
         ..hours(&[])
     };
     edition.columns[0].calendars =

@@ -1,6 +1,7 @@
 //! What a column, or its calendar, has from one source, target by target.
 
-use crate::{Cost, CostMap, PidName};
+use crate::PidName;
+use crate::cost_map::Pairs;
 
 /// Figures of one column from one source to the targets of a question, in order. Targets are named by their index.
 #[derive(Debug)]
@@ -51,33 +52,31 @@ impl<T: Copy> Line<T> {
     }
 }
 
-/// The costs of a map towards some targets, which are looked up by name once instead of in each row.
+/// Pairs towards some targets, which are looked up by name once instead of in each row.
 #[derive(Debug)]
 pub(super) struct Towards<'a> {
-    costs: &'a CostMap,
-    /// The target that has a number in the map.
+    pairs: &'a Pairs,
+    /// The target that has a number among the pairs' names.
     targets: Vec<Option<usize>>,
 }
 
 impl<'a> Towards<'a> {
-    pub(super) fn new(costs: &'a CostMap, targets: &[&PidName]) -> Self {
-        let mut numbered = vec![None; costs.numbers()];
+    pub(super) fn new(pairs: &'a Pairs, targets: &[&PidName]) -> Self {
+        let mut numbered = vec![None; pairs.names().len()];
         for (index, target) in targets.iter().enumerate() {
-            if let Some(number) = costs.number(target) {
+            if let Some(number) = pairs.number(target) {
                 numbered[number as usize] = Some(index);
             }
         }
         Self {
-            costs,
+            pairs,
             targets: numbered,
         }
     }
 
-    /// Costs from a source, in the order of the targets.
-    pub(super) fn from(&self, source: &PidName) -> impl Iterator<Item = (usize, Cost)> {
-        let cells = self.costs.row(source).into_iter();
-        cells
-            .flat_map(|row| row.numbered())
-            .filter_map(|(number, cost)| Some((self.targets[number as usize]?, cost)))
+    /// Targets from a source, each with the index of the pair, in order.
+    pub(super) fn from(&self, source: &PidName) -> impl Iterator<Item = (usize, usize)> {
+        let pairs = self.pairs.from(source);
+        pairs.filter_map(|(number, index)| Some((self.targets[number as usize]?, index)))
     }
 }

@@ -2,18 +2,18 @@
 
 use super::offer::Offer;
 use super::question::Question;
-use crate::publication::append;
+use crate::publication::{append, begin_member};
 use crate::query::Refusal;
-use crate::{Cost, CostMode, Preference};
+use crate::{Cost, CostMode, CostSlice, Preference};
 
 /// Most numbers in one answer: some ten megabytes of JSON.
 const MOST_NUMBERS: usize = 2_000_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Value<'a> {
     Absent,
     One(Cost),
-    Intervals(&'a [Cost]),
+    Intervals(CostSlice<'a>),
 }
 
 /// Cells in the order of their sources and destinations.
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         &mut self,
         destination: &'a str,
         cost: impl Fn(usize) -> Option<Cost>,
-        intervals: impl Fn(usize) -> Option<&'a [Cost]>,
+        intervals: impl Fn(usize) -> Option<CostSlice<'a>>,
     ) -> Result<(), Refusal> {
         if !self.question.constraint.passes(&cost) {
             return Ok(());
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
             self.values.push(value.unwrap_or(Value::Absent));
         }
         let added = &self.values[before..];
-        if added.iter().all(|value| *value == Value::Absent) {
+        if added.iter().all(|value| matches!(value, Value::Absent)) {
             self.values.truncate(before);
             return Ok(());
         }
@@ -144,19 +144,13 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The comma before all members but the first, and the name.
-fn begin_member(out: &mut Vec<u8>, index: usize, name: &str) {
-    if index > 0 {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn list<T>(out: &mut Vec<u8>, elements: &[T], write: impl Fn(&T, &mut Vec<u8>)) {
+fn list<T>(
+    out: &mut Vec<u8>,
+    elements: impl IntoIterator<Item = T>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
     out.push(b'[');
-    for (index, element) in elements.iter().enumerate() {
+    for (index, element) in elements.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -170,7 +164,7 @@ impl Value<'_> {
         match self {
             Self::Absent => out.extend_from_slice(b"null"),
             Self::One(cost) => append(out, cost),
-            Self::Intervals(costs) => list(out, costs, |cost, out| append(out, cost)),
+            Self::Intervals(costs) => list(out, costs.iter(), |cost, out| append(out, &cost)),
         }
     }
 }

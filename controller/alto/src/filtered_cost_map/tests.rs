@@ -356,9 +356,14 @@ fn an_answer_of_too_many_numbers_is_refused() {
     let mut edition = Arc::unwrap_or_clone(f1_calendars());
     let calendar = &mut edition.columns[0].calendars[0];
     calendar.intervals = 1_000_001;
-    for values in Arc::make_mut(&mut calendar.cells).values_mut() {
-        *values = vec![Cost::new(1); 1_000_001].into();
-    }
+    let many = |(source, destination, _): (&PidName, &PidName, _)| {
+        (
+            source.clone(),
+            destination.clone(),
+            vec![Cost::new(1); 1_000_001],
+        )
+    };
+    calendar.cells = Intervals::new(1_000_001, calendar.cells.cells().map(many));
     let map = map(&Arc::new(edition));
     assert_eq!(
         ask(&map, &routing(r#","calendared":[true]"#)),

@@ -17,7 +17,25 @@ fn document(groups: &[(&str, &[&str])]) -> String {
     let groups = groups
         .iter()
         .map(|(name, texts)| (pid(name), prefixes(texts)));
-    serde_json::to_string(&NetworkMap::new(groups).unwrap()).unwrap()
+    let map = NetworkMap::new(groups).unwrap();
+    let mut written = Vec::new();
+    map.write(&mut written);
+    let serialised = serde_json::to_string(&map).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), serialised);
+    serialised
+}
+
+#[test]
+fn a_map_that_comes_out_equal_is_the_one_before() {
+    let after = |texts: &[&str], before: Option<&Arc<NetworkMap>>| {
+        let groups = [(pid("a"), prefixes(texts)), (pid("b"), Vec::new())];
+        NetworkMap::with_rest_after(groups, &PidName::total(), before).unwrap()
+    };
+    let before = after(&["10.0.0.0/8"], None);
+    let same = after(&["10.0.0.0/9", "10.128.0.0/9"], Some(&before));
+    assert!(Arc::ptr_eq(&same, &before));
+    let other = after(&["11.0.0.0/8"], Some(&before));
+    assert!(other.tag() != before.tag() && !other.contains(&pid("c")));
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Bodies of documents, and what can be told from a body.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Document, Provenance, Representation};
 use crate::{
-    Column, CostMap, CostMode, NetworkMap, PropertyMap, ResourceId, Tag, VersionTag, media, rfc3339,
+    Column, CostMode, NetworkMap, PropertyMap, ResourceId, Tag, VersionTag, media, rfc3339,
 };
 
 const META: &str = "meta";
@@ -28,19 +29,14 @@ pub(crate) fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(bytes, value).expect("our own types serialise");
 }
 
-/// An object of members whose values are serialised already.
-fn object(members: [(&str, &[u8]); 2]) -> Vec<u8> {
-    let length: usize = members.iter().map(|(n, v)| n.len() + v.len() + 4).sum();
-    let mut bytes = Vec::with_capacity(length + 1);
-    for (index, (name, value)) in members.into_iter().enumerate() {
-        bytes.push(if index == 0 { b'{' } else { b',' });
-        bytes.push(b'"');
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(b"\":");
-        bytes.extend_from_slice(value);
+/// Writes the comma before all members but the first, and the name, in which JSON escapes nothing.
+pub(crate) fn begin_member(out: &mut Vec<u8>, nth: usize, name: &str) {
+    if nth > 0 {
+        out.push(b',');
     }
-    bytes.push(b'}');
-    bytes
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 impl Document {
@@ -48,13 +44,15 @@ impl Document {
         id: Option<ResourceId>,
         media_type: &'static str,
         tag: Tag,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) -> Self {
-        let etag = format!("\"{}\"", Tag::of(&bytes).as_str());
+        let hash = Tag::of(bytes);
+        let etag = format!("\"{}\"", hash.as_str());
         Self {
             id,
             media_type,
             tag,
+            hash: Arc::new(hash),
             patchable: true,
             identity: Representation {
                 bytes: bytes.into(),
@@ -64,8 +62,8 @@ impl Document {
         }
     }
 
-    pub(super) fn directory(id: Option<ResourceId>, bytes: Vec<u8>) -> Self {
-        let tag = Tag::of(&bytes);
+    pub(super) fn directory(id: Option<ResourceId>, bytes: &[u8]) -> Self {
+        let tag = Tag::of(bytes);
         Self {
             patchable: false,
             ..Self::new(id, media::DIRECTORY, tag, bytes)
@@ -73,15 +71,21 @@ impl Document {
     }
 }
 
-pub(super) fn network_map(map: &NetworkMap, vtag: &VersionTag) -> Document {
+/// A network map; `out` is written anew.
+pub(super) fn network_map(out: &mut Vec<u8>, map: &NetworkMap, vtag: &VersionTag) -> Document {
     #[derive(Serialize)]
     struct Meta<'a> {
         vtag: &'a VersionTag,
     }
-    let meta = canonical(&Meta { vtag });
-    let bytes = object([(META, &meta), ("network-map", &canonical(map))]);
+    out.clear();
+    out.push(b'{');
+    begin_member(out, 0, META);
+    append(out, &Meta { vtag });
+    begin_member(out, 1, "network-map");
+    map.write(out);
+    out.push(b'}');
     let id = vtag.resource_id.clone();
-    Document::new(Some(id), media::NETWORK_MAP, vtag.tag.clone(), bytes)
+    Document::new(Some(id), media::NETWORK_MAP, vtag.tag.clone(), out)
 }
 
 /// Everything that is said of PIDs.
@@ -91,11 +95,17 @@ pub(super) fn property_map(id: ResourceId, map: &PropertyMap) -> Document {
         tag: Tag::of(&canonical(map)),
     };
     let bytes = map.to_bytes(&vtag);
-    Document::new(Some(vtag.resource_id), media::PROPERTY_MAP, vtag.tag, bytes)
+    Document::new(
+        Some(vtag.resource_id),
+        media::PROPERTY_MAP,
+        vtag.tag,
+        &bytes,
+    )
 }
 
-/// A cost map of one mode of a column.
+/// A cost map of one mode of a column; `out` is written anew.
 pub(super) fn cost_map(
+    out: &mut Vec<u8>,
     id: ResourceId,
     column: &Column,
     mode: CostMode,
@@ -110,29 +120,31 @@ pub(super) fn cost_map(
         glimpse_stats: Stats,
         vtag: &'a VersionTag,
     }
-    let data = match mode {
-        CostMode::Numerical => canonical(&column.costs),
-        CostMode::Ordinal => canonical(&ranks(column)),
-    };
+    out.clear();
+    out.push(b'{');
+    begin_member(out, 0, "cost-map");
+    let data = out.len();
+    match mode {
+        CostMode::Numerical => column.costs.write(out),
+        CostMode::Ordinal => column.costs.ordinal(column.preference).write(out),
+    }
     let vtag = VersionTag {
         resource_id: id,
-        tag: Tag::of(&data),
+        tag: Tag::of(&out[data..]),
     };
-    let meta = canonical(&Meta {
+    begin_member(out, 1, META);
+    let meta = Meta {
         cost_type: column.cost_type(mode),
         dependent_vtags: [network_map],
         glimpse_stats: Stats::of(column, provenance),
         vtag: &vtag,
-    });
-    let bytes = object([("cost-map", &data), (META, &meta)]);
+    };
+    append(out, &meta);
+    out.push(b'}');
     Document {
         patchable: mode == CostMode::Numerical,
-        ..Document::new(Some(vtag.resource_id), media::COST_MAP, vtag.tag, bytes)
+        ..Document::new(Some(vtag.resource_id), media::COST_MAP, vtag.tag, out)
     }
-}
-
-fn ranks(column: &Column) -> CostMap {
-    column.costs.ordinal(column.preference)
 }
 
 #[derive(Serialize)]

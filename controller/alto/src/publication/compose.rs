@@ -14,16 +14,28 @@ use crate::directory::{DirectoryBuilder, Entry, Service};
 use crate::query::Query;
 use crate::{
     CalendarKind, Column, CostMode, DirectoryError, Edition, EndpointCost, EndpointProperties,
-    FilteredCostMap, FilteredNetworkMap, FilteredPropertyMap, PropertyMap, ResourceId,
+    FilteredCostMap, FilteredNetworkMap, FilteredPropertyMap, PropertyMap, ResourceId, parallel,
 };
 
 const ENDPOINT_PROPERTY: (&str, &str) = ("endpoint-property", "endpointprop");
 const UPDATES: (&str, &str) = ("updates", "updates");
 
+/// Makes a document in a buffer that holds what the last one left.
+type Make<'a> = Box<dyn FnOnce(&mut Vec<u8>) -> Document + Send + 'a>;
+
 /// What is composed so far.
-struct Composition {
+struct Composition<'a> {
+    /// Documents that are to be made, as they stand in their directories.
+    drafts: Vec<Draft<'a>>,
     resources: BTreeMap<String, Published>,
     directories: BTreeMap<Shelf, (DirectoryBuilder, Option<i64>)>,
+}
+
+struct Draft<'a> {
+    entry: Entry,
+    shelf: Shelf,
+    newest_us: Option<i64>,
+    make: Make<'a>,
 }
 
 /// All resources by their paths, and the editions they are made of.
@@ -42,23 +54,26 @@ pub(super) fn compose(
         .find(|p| p.shelf == Shelf::Current)
         .ok_or(PublicationError::NoCurrent)?;
     let mut composition = Composition {
+        drafts: Vec::new(),
         resources: BTreeMap::new(),
         directories: directories(&placed, &default.vtag.resource_id, content.fetched_only),
     };
     for one in &placed {
-        composition.network_map(one)?;
+        composition.network_map(one);
         composition.cost_maps(one)?;
         composition.property_map(one)?;
-        if !content.fetched_only {
+    }
+    composition.make()?;
+    if !content.fetched_only {
+        for one in &placed {
             composition.questions(one)?;
         }
-    }
-    if !content.fetched_only {
         composition.endpoint_properties(&placed)?;
         composition.update_stream()?;
     }
+    let resources = composition.finish()?;
     let editions = placed.into_iter().map(|one| one.edition).collect();
-    Ok((composition.finish()?, editions))
+    Ok((resources, editions))
 }
 
 /// Empty directories of all shelves in use; each declares the weakest protection in it.
@@ -109,7 +124,40 @@ fn defined_by(map: &PropertyMap) -> Vec<ResourceId> {
         .collect()
 }
 
-impl Composition {
+impl<'a> Composition<'a> {
+    /// Notes a document of an edition that is to be made.
+    fn draft(
+        &mut self,
+        entry: Entry,
+        placed: &Placed<'_>,
+        make: impl FnOnce(&mut Vec<u8>) -> Document + Send + 'a,
+    ) {
+        self.drafts.push(Draft {
+            entry,
+            shelf: placed.shelf,
+            newest_us: placed.edition.provenance.newest_us,
+            make: Box::new(make),
+        });
+    }
+
+    /// Makes all documents, on all processors, and enters them.
+    fn make(&mut self) -> Result<(), PublicationError> {
+        let drafts = std::mem::take(&mut self.drafts);
+        let made = parallel::map(drafts, |buffer: &mut Vec<u8>, draft| {
+            let Draft {
+                entry,
+                shelf,
+                newest_us,
+                make,
+            } = draft;
+            (entry, shelf, newest_us, make(buffer))
+        });
+        for (entry, shelf, newest_us, document) in made {
+            self.add(entry, shelf, newest_us, Resource::Document(document))?;
+        }
+        Ok(())
+    }
+
     /// Enters a resource at its path and in its directory.
     fn add(
         &mut self,
@@ -143,30 +191,22 @@ impl Composition {
         }
     }
 
-    fn network_map(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
-        let Edition {
-            id,
-            map,
-            provenance,
-            ..
-        } = &*placed.edition;
+    fn network_map(&mut self, placed: &'a Placed<'_>) {
+        let edition = &placed.edition;
+        let id = &edition.id;
         let entry = Entry {
             id: id.clone(),
             uri: format!("networkmap/{id}"),
             service: Service::NetworkMap,
         };
-        let document = placed
-            .taken_over(id, |_| true)
-            .unwrap_or_else(|| body::network_map(map, &placed.vtag));
-        self.add(
-            entry,
-            placed.shelf,
-            provenance.newest_us,
-            Resource::Document(document),
-        )
+        self.draft(entry, placed, |buffer| {
+            placed
+                .taken_over(id, |_| true)
+                .unwrap_or_else(|| body::network_map(buffer, &edition.map, &placed.vtag))
+        });
     }
 
-    fn cost_maps(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
+    fn cost_maps(&mut self, placed: &'a Placed<'_>) -> Result<(), PublicationError> {
         for (name, cost_type) in placed.edition.cost_types() {
             self.change(placed.shelf, |d| d.cost_type(&name, cost_type));
         }
@@ -184,57 +224,52 @@ impl Composition {
 
     fn cost_map(
         &mut self,
-        placed: &Placed<'_>,
-        column: &Column,
+        placed: &'a Placed<'_>,
+        column: &'a Column,
         end: &str,
         mode: CostMode,
     ) -> Result<(), PublicationError> {
         let edition = &placed.edition;
         let id = ResourceId::new(&format!("{}-{end}", edition.id))?;
-        let unchanged = |before: &Edition| {
-            before.provenance.window() == edition.provenance.window()
-                && before.columns.contains(column)
-        };
-        let document = placed.taken_over(&id, unchanged).unwrap_or_else(|| {
-            body::cost_map(id.clone(), column, mode, &placed.vtag, &edition.provenance)
-        });
         let entry = Entry {
-            id,
+            id: id.clone(),
             uri: format!("costmap/{}/{end}", edition.id),
             service: Service::CostMap {
                 network_map: edition.id.clone(),
                 cost_type_names: vec![column.cost_type_name(mode)],
             },
         };
-        self.add(
-            entry,
-            placed.shelf,
-            edition.provenance.newest_us,
-            Resource::Document(document),
-        )
+        self.draft(entry, placed, move |buffer| {
+            let provenance = &edition.provenance;
+            let unchanged = |before: &Edition| {
+                before.provenance.window() == provenance.window() && before.columns.contains(column)
+            };
+            let before = placed.taken_over(&id, unchanged);
+            before.unwrap_or_else(|| {
+                body::cost_map(buffer, id, column, mode, &placed.vtag, provenance)
+            })
+        });
+        Ok(())
     }
 
-    fn property_map(&mut self, placed: &Placed<'_>) -> Result<(), PublicationError> {
+    fn property_map(&mut self, placed: &'a Placed<'_>) -> Result<(), PublicationError> {
         let edition = &placed.edition;
         let map = PropertyMap::of_pids(edition);
         let id = ResourceId::new(&format!("{}-properties", edition.id))?;
-        let document = placed
-            .taken_over(&id, |before| before.properties == edition.properties)
-            .unwrap_or_else(|| body::property_map(id.clone(), &map));
         let entry = Entry {
-            id,
+            id: id.clone(),
             uri: format!("propmap/{}", edition.id),
             service: Service::PropertyMap {
                 mappings: map.mappings(),
                 defined_by: defined_by(&map),
             },
         };
-        self.add(
-            entry,
-            placed.shelf,
-            edition.provenance.newest_us,
-            Resource::Document(document),
-        )
+        self.draft(entry, placed, move |_| {
+            let unchanged = |before: &Edition| before.properties == edition.properties;
+            let before = placed.taken_over(&id, unchanged);
+            before.unwrap_or_else(|| body::property_map(id, &map))
+        });
+        Ok(())
     }
 
     /// What is asked by POST about one edition.
@@ -385,10 +420,10 @@ impl Composition {
         }
         let directory = root.build()?;
         for ((id, shelf, newest_us), (_, directory)) in linked.into_iter().zip(directory.linked()) {
-            let document = Document::directory(Some(id.clone()), directory.to_bytes());
+            let document = Document::directory(Some(id.clone()), &directory.to_bytes());
             self.insert_directory(path(shelf, ""), Some(id), shelf, newest_us, document);
         }
-        let document = Document::directory(None, directory.to_bytes());
+        let document = Document::directory(None, &directory.to_bytes());
         self.insert_directory(ROOT.to_owned(), None, Shelf::Current, newest_us, document);
         Ok(self.resources)
     }

@@ -69,8 +69,6 @@ impl Source for Publication {
 #[derive(Debug)]
 pub(super) struct Version {
     pub(super) rendered: Rendered,
-    /// Hash of the whole body: what stands in `meta` can change while the data stay.
-    pub(super) hash: Arc<Tag>,
     meta: OnceLock<Option<Arc<[u8]>>>,
     told_by_tag: OnceLock<bool>,
 }
@@ -78,11 +76,15 @@ pub(super) struct Version {
 impl Version {
     fn new(rendered: Rendered) -> Self {
         Self {
-            hash: Arc::new(Tag::of(&rendered.body)),
             rendered,
             meta: OnceLock::new(),
             told_by_tag: OnceLock::new(),
         }
+    }
+
+    /// Hash of the whole body: what stands in `meta` can change while the data stay.
+    pub(super) fn hash(&self) -> &Arc<Tag> {
+        &self.rendered.hash
     }
 
     /// Whether the tag says all there is to say: `meta` holds nothing but it.
@@ -233,7 +235,7 @@ impl Turn {
         // The answer of then is the function of the question that it was.
         let before = self.previous.as_ref()?.render(id, input, asking).ok()?;
         let patch = || merge_patch::diff(&before.body, &current.rendered.body);
-        (Tag::of(&before.body) == *from).then(patch)?.map(Arc::from)
+        (*before.hash == *from).then(patch)?.map(Arc::from)
     }
 
     fn document(&self, id: &ResourceId) -> Option<Arc<Version>> {
@@ -249,11 +251,11 @@ impl Turn {
                 Some(before) => Arc::clone(before),
                 None => Arc::new(Version::new(fetched(self.previous.as_deref()?, id)?)),
             };
-            let is_changed = before.hash != current.hash;
+            let is_changed = before.hash() != current.hash();
             let patch = || merge_patch::diff(&before.rendered.body, &current.rendered.body);
             Some(Step {
                 patch: is_changed.then(patch).flatten().map(Arc::from),
-                from: Arc::clone(&before.hash),
+                from: Arc::clone(before.hash()),
             })
         };
         document.step.get_or_init(step).as_ref()

@@ -39,7 +39,7 @@ fn changed(change: impl FnOnce(&mut Edition)) -> Edition {
 
 #[test]
 fn what_comes_after_another_is_what_it_would_be_without() {
-    let before = of(first()).compressed(<[u8]>::to_vec);
+    let before = of(first()).compressed(|bytes, out| out.extend_from_slice(bytes));
     let cost = [(pid("PID1"), pid("PID2"), Cost::new(99))];
     let changes = [
         first(),
@@ -71,8 +71,9 @@ fn what_comes_after_another_is_what_it_would_be_without() {
     ];
     let mut differing = Vec::new();
     for (nth, edition) in changes.into_iter().enumerate() {
-        let found = after(edition.clone(), Some(&before)).compressed(<[u8]>::to_vec);
-        let wanted = of(edition).compressed(<[u8]>::to_vec);
+        let found = after(edition.clone(), Some(&before))
+            .compressed(|bytes, out| out.extend_from_slice(bytes));
+        let wanted = of(edition).compressed(|bytes, out| out.extend_from_slice(bytes));
         let told = |publication| {
             let documents = documents(publication).into_iter();
             let told = documents.map(|(path, d)| {
@@ -134,7 +135,7 @@ fn an_edition_on_another_shelf_has_paths_and_names_of_its_own() {
 
 #[test]
 fn what_has_not_changed_is_neither_made_nor_kept_again() {
-    let before = of(first()).compressed(<[u8]>::to_vec);
+    let before = of(first()).compressed(|bytes, out| out.extend_from_slice(bytes));
     let cost = [(pid("PID1"), pid("PID2"), Cost::new(99))];
     let other = changed(|edition| edition.columns[1].costs = CostMap::new(cost));
     let after = after(other, Some(&before));

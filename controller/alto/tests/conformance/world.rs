@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use glimpse_alto::{
     Anonymity, Calendar, CalendarKind, Column, Content, Cost, CostContext, CostMap, CostMetric,
-    Edition, Limits, NetworkMap, NetworkMapError, Parameter, PidName, Preference, Provenance,
-    Publication, Request, ResourceId, Response, Serving, Shelf, Shelved, answer,
+    Edition, Intervals, Limits, NetworkMap, NetworkMapError, Parameter, PidName, Preference,
+    Provenance, Publication, Request, ResourceId, Response, Serving, Shelf, Shelved, answer,
 };
 use serde_json::Value;
 
@@ -73,17 +73,21 @@ pub(crate) fn column(metric: &str, seconds: u64, costs: CostMap) -> Column {
 
 /// The given costs as a calendar of the hours, a unit more in each.
 pub(crate) fn by_hours(costs: &CostMap) -> Calendar {
-    let cell = |cost: Cost| (0..24).map(|hour| Cost::new(cost.units() + hour)).collect();
+    let cell = |cost: Cost| {
+        (0..24)
+            .map(|hour| Cost::new(cost.units() + hour))
+            .collect::<Vec<_>>()
+    };
     Calendar {
         kind: CalendarKind::HourOfDay,
         start_us: NOW_US - 86_400_000_000,
         interval_s: 3_600,
         intervals: 24,
-        cells: Arc::new(
+        cells: Intervals::new(
+            24,
             costs
                 .cells()
-                .map(|(s, d, cost)| ((s.clone(), d.clone()), cell(cost)))
-                .collect(),
+                .map(|(s, d, cost)| (s.clone(), d.clone(), cell(cost))),
         ),
     }
 }

@@ -1,11 +1,11 @@
 //! Figures of a window as the editions of ALTO: which PIDs a map has, with which prefixes, costs and properties.
 
 mod columns;
+mod pids;
 #[cfg(test)]
 mod tests;
 
 use super::{AltoError, Prefixes};
-use columns::Pids;
 use glimpse_aggregate::{
     AGGREGATION, DelayMethod, Level, Metric, Public, PublicCluster, PublicPlace, Span, TOTAL,
 };
@@ -13,8 +13,10 @@ use glimpse_alto::{
     Anonymity, Edition, NetworkMap, PidName, Prefix, Provenance, ResourceId, Shelf, Shelved,
     rfc3339,
 };
+use pids::Pids;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 /// Id of the default network map.
@@ -39,11 +41,24 @@ pub(super) fn editions(
     shown: &[(Span, Public)],
     supplied: &Supplied,
 ) -> Result<Vec<Shelved>, AltoError> {
+    editions_after(shown, supplied, &[])
+}
+
+/// The same, but what comes out as in the edition of that id `before` is kept only once, and not made twice where it can be helped.
+///
+/// # Errors
+/// Those of [`editions`].
+pub(super) fn editions_after(
+    shown: &[(Span, Public)],
+    supplied: &Supplied,
+    before: &[&Edition],
+) -> Result<Vec<Shelved>, AltoError> {
     let nothing = Supplied::default();
     let mut editions = Vec::new();
     for (span, public) in shown {
         let mut add = |id: &str, shelf, smallest, supplied| {
-            let edition = edition(id, public, smallest, supplied)?;
+            let before = before.iter().find(|before| before.id.as_str() == id);
+            let edition = edition(id, public, smallest, supplied, before.copied())?;
             editions.push(Shelved { edition, shelf });
             Ok::<_, AltoError>(())
         };
@@ -86,14 +101,25 @@ fn edition(
     public: &Public,
     smallest: Level,
     supplied: &Supplied,
+    before: Option<&Edition>,
 ) -> Result<Edition, AltoError> {
     let places = || public.places().iter().filter(|p| p.level <= smallest);
     let pids = Pids::of(places(), public.clusters())?;
     let k = public.k();
+    let map_before = before.map(|before| &before.map);
+    // The two longest parts, side by side.
+    let (map, columns) = std::thread::scope(|scope| {
+        let map = scope.spawn(|| network_map(&pids, public.clusters(), supplied, map_before));
+        let columns = columns::columns(public, &pids, before);
+        (
+            map.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            columns,
+        )
+    });
     Ok(Edition {
         id: ResourceId::new(id)?,
-        map: Arc::new(network_map(&pids, public.clusters(), supplied)?),
-        columns: columns::columns(public, &pids)?,
+        map: map?,
+        columns: columns?,
         properties: properties(places(), public, &pids),
         provenance: Provenance {
             window_start_us: public.window().start_us(),
@@ -122,7 +148,8 @@ fn network_map(
     pids: &Pids<'_>,
     clusters: &[PublicCluster],
     supplied: &Supplied,
-) -> Result<NetworkMap, AltoError> {
+    before: Option<&Arc<NetworkMap>>,
+) -> Result<Arc<NetworkMap>, AltoError> {
     let mut groups: BTreeMap<PidName, Vec<Prefix>> =
         pids.all().map(|pid| (pid.clone(), Vec::new())).collect();
     let mut hosts = BTreeSet::new();
@@ -142,7 +169,8 @@ fn network_map(
             groups.entry(pid.clone()).or_default().extend(prefixes);
         }
     }
-    Ok(NetworkMap::with_rest(groups, pids.total())?)
+    let map = NetworkMap::with_rest_after(groups, pids.total(), before);
+    Ok(map?)
 }
 
 /// What is said of the places (RFC 9240 §4.6): how many stand behind the figures towards everywhere, and the labels they have in common.

@@ -18,7 +18,7 @@ mod tests;
 use super::figures::Supplied;
 use super::{AltoError, Prefixes};
 use crate::config::Alto;
-use crate::document::compress;
+use crate::document::compress_into;
 use glimpse_aggregate::{Public, Span};
 use glimpse_alto::{Content, Publication, Shelved};
 use glimpse_model::time::Timestamp;
@@ -292,7 +292,7 @@ fn publication(
         editions,
         fetched_only: false,
     };
-    Ok(Publication::after(content, before)?.compressed(compress))
+    Ok(Publication::after(content, before)?.compressed(compress_into))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -272,7 +272,7 @@ fn changed(first: &Version) -> Result<Version> {
     let cluster = public.clusters().first().context("no clusters")?;
     let cell = |public: &Public| {
         let cell = public.cell(Metric::DelayRt, &place.pid, &cluster.pid)?;
-        let median = cell.figures().first()?;
+        let median = cell.figures().next()?;
         (median.statistic == Statistic::Median).then_some((
             cell.subscribers() as u64,
             cell.samples(),

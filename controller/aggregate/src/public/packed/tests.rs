@@ -2,6 +2,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::public::{Calendar, Contents};
 use crate::{Clusters, Facts, Labels, Ledger, Percentile, Row, Rules, TOTAL, Trust};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -76,7 +77,17 @@ fn what_does_not_hold_together_is_not_read() {
         of(&|p| p.cells[0].metric = Metric::DnsRt),
         Unreadable::Order
     );
-    let day = |p: &mut Public| p.calendars[0].0 = Calendar::DayOfWindow;
+    let day = |p: &mut Public| {
+        let contents = Contents {
+            calendars: vec![(Calendar::DayOfWindow, Statistic::Median)],
+            ..Contents::default()
+        };
+        let mut out = Writer::default();
+        contents.write(&p.window, &p.operators, &mut out);
+        p.cells.truncate(1);
+        p.cells[0].end = u32::try_from(out.0.len()).unwrap();
+        p.bytes = out.0;
+    };
     assert_eq!(of(&day), Unreadable::Calendar, "a day has one day");
     let bytes = public().to_bytes();
     let read = |bytes: &[u8]| Public::from_bytes(bytes).unwrap_err();

@@ -55,20 +55,19 @@ pub(super) fn place(
 }
 
 fn check(edition: &Edition) -> Result<(), PublicationError> {
+    let said = edition.properties.keys();
+    if let Some(unknown) = said.into_iter().find(|pid| !edition.map.contains(pid)) {
+        return Err(PublicationError::UnknownPid(unknown.clone()));
+    }
     for column in &edition.columns {
-        let costs = column.costs.pids();
-        let calendars = column.calendars.iter().flat_map(|c| c.cells.keys());
-        let mut pids = costs
-            .chain(calendars.flat_map(|(source, destination)| [source, destination]))
-            .chain(edition.properties.keys());
+        let calendars = column.calendars.iter().flat_map(|c| c.cells.pids());
+        let mut pids = column.costs.pids().chain(calendars);
         if let Some(unknown) = pids.find(|pid| !edition.map.contains(pid)) {
             return Err(PublicationError::UnknownPid(unknown.clone()));
         }
         let uneven = column.calendars.iter().find(|calendar| {
-            calendar
-                .cells
-                .values()
-                .any(|values| values.len() != calendar.intervals)
+            let cells = &calendar.cells;
+            !cells.is_empty() && cells.each() != calendar.intervals
         });
         if let Some(calendar) = uneven {
             return Err(PublicationError::Calendar {

@@ -1,98 +1,16 @@
 //! The costs of a window, metric by metric.
 
 use super::AltoError;
+use super::pids::{Numbers, Pids};
 use glimpse_aggregate::{
-    AGGREGATION, Calendar as Kind, DelayMethod, Metric, Public, PublicCell, PublicCluster,
-    PublicPlace, Statistic, TOTAL, Unit, Window,
+    AGGREGATION, Calendar as Kind, DelayMethod, Metric, Public, PublicCell, Statistic, TOTAL, Unit,
+    Window,
 };
 use glimpse_alto::{
-    Calendar, CalendarKind, Column, Cost, CostContext, CostMap, CostMaps, CostMetric, Parameter,
-    PidName, Preference,
+    Calendar, CalendarKind, Column, Cost, CostContext, CostMap, CostMaps, CostMetric, Edition,
+    Parameter, Preference,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-
-/// Names of PIDs, made once, by their text.
-#[derive(Debug)]
-pub(super) struct Pids<'a> {
-    total: PidName,
-    places: BTreeMap<&'a str, PidName>,
-    clusters: BTreeMap<&'a str, PidName>,
-}
-
-/// The same by number: that of a PID among all of the map, in order.
-struct Numbers<'a> {
-    names: Vec<&'a PidName>,
-    places: HashMap<&'a str, u32>,
-    all: HashMap<&'a str, u32>,
-}
-
-impl<'a> Numbers<'a> {
-    fn of(pids: &'a Pids<'_>) -> Self {
-        let names: BTreeSet<&PidName> = pids.all().collect();
-        let numbered = || names.iter().map(|pid| pid.as_str()).zip(0..);
-        Self {
-            places: numbered()
-                .filter(|(text, _)| pids.places.contains_key(text))
-                .collect(),
-            all: numbered().collect(),
-            names: names.into_iter().collect(),
-        }
-    }
-
-    /// Of subscribers and cluster, if both are in the map.
-    fn pair(&self, place: &PublicPlace, cluster: &str) -> Option<(u32, u32)> {
-        Some((*self.places.get(&*place.pid)?, *self.all.get(cluster)?))
-    }
-
-    fn name(&self, number: u32) -> PidName {
-        self.names[number as usize].clone()
-    }
-}
-
-impl<'a> Pids<'a> {
-    pub(super) fn of(
-        places: impl Iterator<Item = &'a PublicPlace>,
-        clusters: &'a [PublicCluster],
-    ) -> Result<Self, AltoError> {
-        let named = |text: &'a str| Ok::<_, AltoError>((text, PidName::new(text)?));
-        Ok(Self {
-            total: PidName::total(),
-            places: places.map(|p| named(&p.pid)).collect::<Result<_, _>>()?,
-            clusters: clusters
-                .iter()
-                .map(|c| named(&c.pid))
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    pub(super) fn total(&self) -> &PidName {
-        &self.total
-    }
-
-    /// A place that is in the map.
-    pub(super) fn place(&self, text: &str) -> Option<&PidName> {
-        self.places.get(text)
-    }
-
-    /// The places that are in the map, and `TOTAL`.
-    pub(super) fn texts(&self) -> BTreeSet<&str> {
-        self.places.keys().copied().chain([TOTAL]).collect()
-    }
-
-    /// A place, a cluster or `TOTAL`.
-    pub(super) fn pid(&self, text: &str) -> Option<&PidName> {
-        if text == TOTAL {
-            return Some(&self.total);
-        }
-        self.places.get(text).or_else(|| self.clusters.get(text))
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = &PidName> {
-        let named = self.places.values().chain(self.clusters.values());
-        named.chain([&self.total])
-    }
-}
+use std::collections::BTreeMap;
 
 /// Which side of a cell is the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,30 +130,52 @@ const VIEWS: [View; 12] = [
     ),
 ];
 
-/// All costs of the window between PIDs of the map. `routingcost` and `delay-rt` are always there, others where there are figures.
-pub(super) fn columns(public: &Public, pids: &Pids<'_>) -> Result<Vec<Column>, AltoError> {
+/// All costs of the window between PIDs of the map. `routingcost` and `delay-rt` are always there, others where there are figures. What
+/// a column of that name had `before` is kept only once, from the moment that it is made.
+pub(super) fn columns(
+    public: &Public,
+    pids: &Pids<'_>,
+    before: Option<&Edition>,
+) -> Result<Vec<Column>, AltoError> {
+    let share = |mut column: Column| {
+        let mut known = before.into_iter().flat_map(|before| &before.columns);
+        if let Some(before) = known.find(|before| before.name == column.name) {
+            column.share(before);
+        }
+        column
+    };
     let mut columns = Vec::new();
     let numbers = Numbers::of(pids);
-    let mut maps = CostMaps::new(numbers.names.iter().copied().cloned());
+    let mut maps = CostMaps::new(numbers.names());
     for view in &VIEWS {
         let mut found = view.cells(public, &numbers);
         if view.of == [Metric::DelayRt] {
             found.entry(Statistic::Median).or_default();
         }
         for (statistic, Cells { costs, calendars }) in found {
-            let costs = maps.map(costs);
+            let costs = maps.map(&costs);
             if view.of == [Metric::DelayRt] && statistic == Statistic::Median {
-                columns.insert(0, routingcost(public, &costs)?);
+                columns.insert(0, share(routingcost(public, &costs)?));
             }
-            columns.push(view.column(public, statistic, costs, calendars)?);
+            let calendars = calendars.into_iter();
+            let calendars = calendars.filter_map(|(kind, cells)| {
+                let window = public.window();
+                calendar(kind, &window, &cells, &mut maps)
+            });
+            let calendars = calendars.collect();
+            columns.push(share(view.column(public, statistic, costs, calendars)?));
         }
     }
     columns.extend(beside(public, &numbers, &mut maps)?);
     Ok(columns)
 }
 
-/// Values by interval: source, destination, one for each interval.
-type Intervals = BTreeMap<(PidName, PidName), Box<[Cost]>>;
+/// Cells of a calendar: numbers of source and destination, and for each pair a value for each interval.
+#[derive(Default)]
+struct Intervals {
+    pairs: Vec<(u32, u32)>,
+    costs: Vec<Cost>,
+}
 
 /// The cells of one statistic, with their calendars.
 #[derive(Default)]
@@ -266,16 +206,19 @@ impl View {
                 };
                 for figure in cell.figures() {
                     let cells = found.entry(figure.statistic).or_default();
-                    for kind in [Kind::HourOfDay, Kind::DayOfWindow] {
-                        if let Some(values) = cell.calendar(kind, figure.statistic) {
-                            let costs = values.iter().map(|value| cost(*metric, *value)).collect();
-                            let calendar = cells.calendars.entry(kind).or_default();
-                            let pair = (numbers.name(source), numbers.name(destination));
-                            calendar.insert(pair, costs);
-                        }
-                    }
                     let cost = cost(*metric, figure.value);
                     cells.costs.push((source, destination, cost));
+                }
+                for (kind, statistic, values) in cell.calendars() {
+                    // A calendar stands beside the figure that it is of.
+                    let has_figure = cell.figure(statistic).is_some();
+                    let Some(cells) = found.get_mut(&statistic).filter(|_| has_figure) else {
+                        continue;
+                    };
+                    let costs = values.iter().map(|value| cost(*metric, *value));
+                    let calendar = cells.calendars.entry(kind).or_default();
+                    calendar.pairs.push((source, destination));
+                    calendar.costs.extend(costs);
                 }
             }
         }
@@ -287,7 +230,7 @@ impl View {
         public: &Public,
         statistic: Statistic,
         costs: CostMap,
-        calendars: Calendars,
+        calendars: Vec<Calendar>,
     ) -> Result<Column, AltoError> {
         let metric = match statistic {
             Statistic::Median => self.metric.to_owned(),
@@ -308,10 +251,7 @@ impl View {
             context: context(&window, self.method, None),
             description: format!("{statistic} over subscribers: {}", self.description),
             costs,
-            calendars: calendars
-                .into_iter()
-                .filter_map(|(kind, cells)| calendar(kind, &window, cells))
-                .collect(),
+            calendars,
             fetched: true,
             samples: self.of.iter().map(|m| public.samples(*m)).sum(),
             subscribers: subscribers(public, self.of),
@@ -351,7 +291,13 @@ fn context(window: &Window, method: &str, of: Option<&str>) -> CostContext {
     CostContext::new(parameters.into_iter().chain(of.map(|of| ("of", of.into()))))
 }
 
-fn calendar(kind: Kind, window: &Window, cells: Intervals) -> Option<Calendar> {
+fn calendar(
+    kind: Kind,
+    window: &Window,
+    cells: &Intervals,
+    maps: &mut CostMaps,
+) -> Option<Calendar> {
+    let intervals = kind.intervals(window)?;
     Some(Calendar {
         kind: match kind {
             Kind::HourOfDay => CalendarKind::HourOfDay,
@@ -359,8 +305,8 @@ fn calendar(kind: Kind, window: &Window, cells: Intervals) -> Option<Calendar> {
         },
         start_us: window.start_us(),
         interval_s: kind.interval_s(),
-        intervals: kind.intervals(window)?,
-        cells: Arc::new(cells),
+        intervals,
+        cells: maps.intervals(intervals, &cells.pairs, &cells.costs),
     })
 }
 
@@ -425,7 +371,7 @@ fn beside(
             let (place, cluster) = numbers.pair(p, c)?;
             Some((place, cluster, Cost::new(value)))
         });
-        let costs = maps.map(cells.collect());
+        let costs = maps.map(&cells.collect::<Vec<_>>());
         if costs.is_empty() {
             continue;
         }

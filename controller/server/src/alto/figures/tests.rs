@@ -4,7 +4,7 @@ use super::*;
 use glimpse_aggregate::{
     Calendar, Clusters, Facts, K, Labels, Ledger, Percentile, Row, Rules, Statistic, Trust, Window,
 };
-use glimpse_alto::{CalendarKind, Column, Preference};
+use glimpse_alto::{CalendarKind, Column, Cost, Preference};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -359,8 +359,9 @@ fn calendars_begin_with_their_window() {
     );
     let pair = |a: &str, b: &str| (PidName::new(a).unwrap(), PidName::new(b).unwrap());
     for calendar in calendars {
-        let values = &calendar.cells[&pair("as1:x", "MSMNT-CL1")];
-        let values: Vec<u64> = values.iter().map(|cost| cost.units()).collect();
+        let (source, destination) = pair("as1:x", "MSMNT-CL1");
+        let values = calendar.cells.costs(&source, &destination).unwrap();
+        let values: Vec<u64> = values.iter().map(Cost::units).collect();
         assert_eq!(values, vec![20_500; calendar.intervals]);
     }
     let of_day = &column(&editions["nm-day"].0, "delay-rt").calendars;

@@ -97,7 +97,7 @@ fn intervals(out: &mut Vec<u8>, edition: &Edition, column: &Column, calendar: &C
         CalendarKind::HourOfDay => "hour-of-day",
         CalendarKind::DayOfWindow => "day-of-window",
     };
-    for ((source, destination), values) in calendar.cells.iter() {
+    for (source, destination, values) in calendar.cells.cells() {
         for (index, value) in values.iter().enumerate() {
             let passed = i64::try_from(index)
                 .unwrap_or(i64::MAX)
@@ -116,7 +116,7 @@ fn intervals(out: &mut Vec<u8>, edition: &Edition, column: &Column, calendar: &C
                     &index.to_string(),
                     &rfc3339(calendar.start_us.saturating_add(passed)),
                     &calendar.interval_s.to_string(),
-                    &number(*value),
+                    &number(value),
                 ],
             );
         }

@@ -4,7 +4,7 @@ use super::kept;
 use crate::alto::AltoError;
 use crate::alto::figures::{self, Supplied};
 use glimpse_aggregate::Span;
-use glimpse_alto::{Shelved, Tag};
+use glimpse_alto::{Edition, Shelved, Tag};
 use glimpse_store::AltoPublic;
 use std::collections::BTreeSet;
 
@@ -78,15 +78,10 @@ fn editions(
     };
     // As long as the figures that were read from it.
     drop(public);
-    let mut editions = figures::editions(&[window], supplied)?;
-    for Shelved { edition, .. } in &mut editions {
-        let windows = before.into_iter().flat_map(|before| &before.windows);
-        let mut known = windows.flat_map(|window| &window.editions);
-        if let Some(before) = known.find(|before| before.edition.id == edition.id) {
-            edition.share(&before.edition);
-        }
-    }
-    Ok(editions)
+    let windows = before.into_iter().flat_map(|before| &before.windows);
+    let known = windows.flat_map(|window| &window.editions);
+    let known: Vec<&Edition> = known.map(|shelved| &shelved.edition).collect();
+    figures::editions_after(&[window], supplied, &known)
 }
 
 /// The newest window of each kind, and all months; each is given up when the next is taken.

@@ -7,6 +7,7 @@ use super::kept::{self, Kept};
 use super::*;
 use crate::alto::Places;
 use crate::app::{Shared, alto_router};
+use crate::document::compress;
 use crate::fixture::{Answer, Fixture, batch, read, record, start};
 use crate::pki::Pki;
 use axum::body::Body;
