@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Media type, and what came.
 type Body = (String, Vec<u8>);
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Every kind of event, task and suppression, and a schedule that runs at once and reports.
 fn configuration(collector: &str) -> Value {
