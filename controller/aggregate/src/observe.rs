@@ -356,16 +356,19 @@ impl Observations {
             destinations,
         };
         let elsewhere = keys.len();
-        parallel::each(&mut self.figures, |entries| {
+        parallel::map(&mut self.figures, |(): &mut (), entries| {
             numbers.give(entries);
             group(entries, elsewhere + 1, |entry| {
                 elsewhere.min(entry.destination() as usize)
             });
         });
         let runs = |entries| <[Entry]>::chunk_by_mut(entries, |a, b| a.group() == b.group());
-        parallel::each(self.figures.iter_mut().flat_map(|f| runs(f)), |run| {
-            by_subscriber(run, subscribers.len());
-        });
+        parallel::map(
+            self.figures.iter_mut().flat_map(|f| runs(f)),
+            |(): &mut (), run| {
+                by_subscriber(run, subscribers.len());
+            },
+        );
         numbers.give(&mut self.others);
         by_key(&mut self.others);
         Self {

@@ -1,37 +1,30 @@
-//! The same work over many values, on all processors. The results do not depend on how many there are.
+//! The same work over many values, on all processors. What comes of it does not depend on how many there are.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// How many threads can run at once.
-pub(crate) fn processors() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// Does the work for each item and gives the results in the order of the items. Large ones should come first. Each thread has
-/// something of its own to work with.
-pub(crate) fn map<T: Sync, O: Default, R: Send>(
-    items: &[T],
-    work: impl Fn(&mut O, &T) -> R + Sync,
+/// Does the work on each item and gives the results in the order of the items; large ones should come first. Each thread has
+/// something of its own to work with, which it takes from one item to the next.
+pub(crate) fn map<T: Send, O: Default, R: Send>(
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(&mut O, T) -> R + Sync,
 ) -> Vec<R> {
-    let next = AtomicUsize::new(0);
+    let items: Vec<T> = items.into_iter().collect();
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(items.len());
+    let items = Mutex::new(items.into_iter().enumerate());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     let worker = || {
         let (mut own, mut done) = (O::default(), Vec::new());
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else {
-                return done;
-            };
+        while let Some((index, item)) = next() {
             done.push((index, work(&mut own, item)));
         }
+        done
     };
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..processors().min(items.len()))
-            .map(|_| scope.spawn(worker))
-            .collect();
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
         let mut done = worker();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
@@ -42,45 +35,23 @@ pub(crate) fn map<T: Sync, O: Default, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does the work on each item. Large ones should come first.
-pub(crate) fn each<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
-    let items: Vec<T> = items.into_iter().collect();
-    let threads = processors().min(items.len());
-    let items = Mutex::new(items.into_iter());
-    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let worker = || {
-        while let Some(item) = next() {
-            work(item);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(worker);
-        }
-        worker();
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn results_are_in_the_order_of_the_items() {
-        let items: Vec<u64> = (0..1_000).collect();
-        let squares = map(&items, |seen: &mut u64, item| {
-            *seen += 1;
-            item * item
+    fn results_come_in_the_order_of_the_items() {
+        let squares = map(0..1_000_u64, |count: &mut u64, n| {
+            *count += 1;
+            (n * n, *count)
         });
-        assert!(squares.iter().zip(&items).all(|(s, i)| *s == i * i));
-        assert_eq!((squares.len(), map(&[0; 0], |(), i| *i)), (1_000, vec![]));
-    }
-
-    #[test]
-    fn each_item_is_worked_on_once() {
-        let mut items = vec![1_u64; 1_000];
-        each(&mut items, |item| *item += 1);
-        each(&mut [0_u64; 0], |item| *item += 1);
-        assert_eq!(items, vec![2; 1_000]);
+        assert!(
+            squares
+                .iter()
+                .zip(0..)
+                .all(|((square, _), n)| *square == n * n)
+        );
+        assert!(squares.iter().all(|(_, count)| *count >= 1));
+        assert!(map(Vec::<u8>::new(), |(): &mut (), n| n).is_empty());
     }
 }

@@ -8,9 +8,10 @@ use std::thread;
 /// Does the work on each item and gives the results in the order of the items; large ones should come first. Each thread has
 /// something of its own to work with, which it takes from one item to the next.
 pub(crate) fn map<T: Send, O: Default, R: Send>(
-    items: Vec<T>,
+    items: impl IntoIterator<Item = T>,
     work: impl Fn(&mut O, T) -> R + Sync,
 ) -> Vec<R> {
+    let items: Vec<T> = items.into_iter().collect();
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(items.len());
     let items = Mutex::new(items.into_iter().enumerate());
@@ -40,7 +41,7 @@ mod tests {
 
     #[test]
     fn results_come_in_the_order_of_the_items() {
-        let squares = map((0..1_000_u64).collect(), |count: &mut u64, n| {
+        let squares = map(0..1_000_u64, |count: &mut u64, n| {
             *count += 1;
             (n * n, *count)
         });

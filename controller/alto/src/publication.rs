@@ -147,7 +147,7 @@ pub struct Document {
     pub media_type: &'static str,
     /// Version of its data member; of the whole, if it is a directory.
     pub tag: Tag,
-    /// Hash of the whole body: what stands in `meta` can change while the data stay.
+    /// Equal for equal bodies alone: what stands in `meta` can change while the data stay.
     hash: Arc<Tag>,
     /// Whether its changes are told as merge patches: ranks are not, since one cost may move them all.
     pub patchable: bool,
@@ -224,7 +224,7 @@ pub(crate) struct Rendered {
     pub(crate) body: Arc<[u8]>,
     /// Version of its data member.
     pub(crate) tag: Tag,
-    /// Hash of the whole body.
+    /// Equal for equal bodies of the resource alone.
     pub(crate) hash: Arc<Tag>,
     /// Whether its changes may come as merge patches.
     pub(crate) patchable: bool,

@@ -1,6 +1,7 @@
 //! Bodies of documents, and what can be told from a body.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -40,13 +41,27 @@ pub(crate) fn begin_member(out: &mut Vec<u8>, nth: usize, name: &str) {
 }
 
 impl Document {
-    pub(super) fn new(
-        id: Option<ResourceId>,
+    /// The document of a body whose data member stands in `data` and has the tag.
+    fn new(
+        id: ResourceId,
         media_type: &'static str,
         tag: Tag,
         bytes: &[u8],
+        data: Range<usize>,
     ) -> Self {
-        let hash = Tag::of(bytes);
+        // The tag stands for the data, which need not be hashed again.
+        let rest = [&bytes[..data.start], &bytes[data.end..]];
+        let hash = Tag::of(&[tag.as_str().as_bytes(), rest[0], rest[1]].concat());
+        Self::with_hash(Some(id), media_type, tag, hash, bytes)
+    }
+
+    fn with_hash(
+        id: Option<ResourceId>,
+        media_type: &'static str,
+        tag: Tag,
+        hash: Tag,
+        bytes: &[u8],
+    ) -> Self {
         let etag = format!("\"{}\"", hash.as_str());
         Self {
             id,
@@ -66,7 +81,7 @@ impl Document {
         let tag = Tag::of(bytes);
         Self {
             patchable: false,
-            ..Self::new(id, media::DIRECTORY, tag, bytes)
+            ..Self::with_hash(id, media::DIRECTORY, tag.clone(), tag, bytes)
         }
     }
 }
@@ -82,10 +97,12 @@ pub(super) fn network_map(out: &mut Vec<u8>, map: &NetworkMap, vtag: &VersionTag
     begin_member(out, 0, META);
     append(out, &Meta { vtag });
     begin_member(out, 1, "network-map");
+    let begin = out.len();
     map.write(out);
+    let data = begin..out.len();
     out.push(b'}');
-    let id = vtag.resource_id.clone();
-    Document::new(Some(id), media::NETWORK_MAP, vtag.tag.clone(), out)
+    let (id, tag) = (vtag.resource_id.clone(), vtag.tag.clone());
+    Document::new(id, media::NETWORK_MAP, tag, out, data)
 }
 
 /// Everything that is said of PIDs.
@@ -95,12 +112,8 @@ pub(super) fn property_map(id: ResourceId, map: &PropertyMap) -> Document {
         tag: Tag::of(&canonical(map)),
     };
     let bytes = map.to_bytes(&vtag);
-    Document::new(
-        Some(vtag.resource_id),
-        media::PROPERTY_MAP,
-        vtag.tag,
-        &bytes,
-    )
+    let (id, hash) = (vtag.resource_id, Tag::of(&bytes));
+    Document::with_hash(Some(id), media::PROPERTY_MAP, vtag.tag, hash, &bytes)
 }
 
 /// A cost map of one mode of a column; `out` is written anew.
@@ -123,14 +136,15 @@ pub(super) fn cost_map(
     out.clear();
     out.push(b'{');
     begin_member(out, 0, "cost-map");
-    let data = out.len();
+    let begin = out.len();
     match mode {
         CostMode::Numerical => column.costs.write(out),
         CostMode::Ordinal => column.costs.ordinal(column.preference).write(out),
     }
+    let data = begin..out.len();
     let vtag = VersionTag {
         resource_id: id,
-        tag: Tag::of(&out[data..]),
+        tag: Tag::of(&out[data.clone()]),
     };
     begin_member(out, 1, META);
     let meta = Meta {
@@ -143,7 +157,7 @@ pub(super) fn cost_map(
     out.push(b'}');
     Document {
         patchable: mode == CostMode::Numerical,
-        ..Document::new(Some(vtag.resource_id), media::COST_MAP, vtag.tag, out)
+        ..Document::new(vtag.resource_id, media::COST_MAP, vtag.tag, out, data)
     }
 }
 

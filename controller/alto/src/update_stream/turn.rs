@@ -82,7 +82,7 @@ impl Version {
         }
     }
 
-    /// Hash of the whole body: what stands in `meta` can change while the data stay.
+    /// Equal for equal bodies alone: what stands in `meta` can change while the data stay.
     pub(super) fn hash(&self) -> &Arc<Tag> {
         &self.rendered.hash
     }
