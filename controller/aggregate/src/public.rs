@@ -80,7 +80,7 @@ pub(crate) struct Located {
     /// Index into the clusters; `None` is `TOTAL`.
     pub(crate) cluster: Option<u32>,
     /// Where its bytes end among all; they begin where those of the cell before end.
-    pub(crate) end: u32,
+    pub(crate) end: usize,
 }
 
 /// A group of subscribers with its PID.
@@ -188,8 +188,8 @@ impl Public {
 
     fn bytes_of(&self, index: usize) -> &[u8] {
         let before = index.checked_sub(1).map(|before| &self.cells[before]);
-        let begin = before.map_or(0, |cell| cell.end as usize);
-        &self.bytes[begin..self.cells[index].end as usize]
+        let begin = before.map_or(0, |cell| cell.end);
+        &self.bytes[begin..self.cells[index].end]
     }
 
     /// The figures of one pair.

@@ -139,7 +139,7 @@ impl CostMap {
         }
     }
 
-    /// What rows call a PID; `None` if it does not occur.
+    /// What rows call a PID; `None` if it has no number.
     pub(crate) fn number(&self, pid: &PidName) -> Option<u32> {
         self.pairs.number(pid)
     }

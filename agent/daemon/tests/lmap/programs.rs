@@ -116,7 +116,7 @@ async fn lmap_trap_17_a_schedule_that_ends_leaves_no_grandchild_measuring() {
 
 #[tokio::test]
 async fn lmap_trap_08_a_reload_ends_nothing_counts_nothing_anew_and_fires_nothing_again() {
-    let place = with_plugin("slow", "", "exec sleep 25").await;
+    let place = with_plugin("slow", "", "exec sleep 240").await;
     let mut otto = configure(&place, "slow", json!([]), json!({})).await;
     otto.merge(&json!({
         "events": {"event": [{"name": "boot", "startup": [null]}]},

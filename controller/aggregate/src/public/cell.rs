@@ -12,7 +12,7 @@ use crate::{Interval, Statistic, Window};
 
 const CALENDARS: [Calendar; 2] = [Calendar::HourOfDay, Calendar::DayOfWindow];
 
-/// The figures of one metric between one group of subscribers and one cluster.
+/// The figures of one metric between one group of subscribers and one cluster. Cells of different windows or rules are not equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicCell<'a> {
     subscribers: usize,

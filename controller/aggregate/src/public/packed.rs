@@ -210,7 +210,7 @@ impl Public {
             metric,
             place,
             cluster,
-            end: u32::try_from(self.bytes.len()).map_err(|_| Unreadable::Number)?,
+            end: self.bytes.len(),
         });
         Ok(())
     }

@@ -21,7 +21,7 @@ pub(super) fn append(public: &mut Public, metric: Metric, sheets: &[Sheet]) {
                     metric,
                     place: u32::try_from(place).unwrap_or(u32::MAX),
                     cluster: sheet.destination,
-                    end: u32::try_from(public.bytes.len()).unwrap_or(u32::MAX),
+                    end: public.bytes.len(),
                 });
             }
         }

@@ -10,7 +10,7 @@ use crate::public::{Calendar, Rules};
 use crate::{Metric, Observations, Window, parallel};
 
 /// Subscribers whose items are laid out at once, a row of bits for each; of all others only the different patterns are held.
-const BLOCK: usize = 1024;
+const BLOCK: usize = if cfg!(test) { 16 } else { 1024 };
 /// The item that everybody has of whom anything was received, counted or filtered.
 pub(super) const SEEN: usize = 0;
 

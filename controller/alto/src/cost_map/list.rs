@@ -27,7 +27,7 @@ impl CostList {
             u32::try_from(whole).ok()
         };
         let parts = |cost: Cost| u32::try_from(cost.0).ok();
-        // Twice over all, so that what is taken of memory is what is kept.
+        // Looked through beforehand, so that what is taken of memory is what is kept.
         if costs.clone().all(|cost| units(cost).is_some()) {
             Self::Units(costs.map(|cost| units(cost).unwrap_or_default()).collect())
         } else if costs.clone().all(|cost| parts(cost).is_some()) {

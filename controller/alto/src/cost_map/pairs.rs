@@ -9,7 +9,7 @@ use crate::PidName;
 /// Pairs of PIDs in the order of their names, each with an index. Names are kept once; a pair is a number.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pairs {
-    /// PIDs in order, all that occur among them. Each is numbered by its index.
+    /// PIDs in order, at least all that occur among them. Each is numbered by its index.
     names: Arc<[PidName]>,
     /// Sources that have pairs, in order, each with the index of its first pair.
     rows: Box<[(u32, u32)]>,
@@ -38,7 +38,7 @@ impl Pairs {
         }
     }
 
-    /// The number of a PID; `None` if it does not occur.
+    /// The number of a PID; `None` if it is not among the names.
     pub(crate) fn number(&self, pid: &PidName) -> Option<u32> {
         self.names.binary_search(pid).ok().map(short)
     }

@@ -105,9 +105,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Until a request is held.
 async fn held_back(fixture: &Fixture) {
-    while fixture.shared.metrics.waiting.value() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let held = async {
+        while fixture.shared.metrics.waiting.value() != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let held = tokio::time::timeout(PATIENCE, held).await;
+    assert!(held.is_ok(), "a request is held");
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ pub(super) fn columns(
             columns.push(share(view.column(public, statistic, costs, calendars)?));
         }
     }
-    columns.extend(beside(public, &numbers, &mut maps)?);
+    columns.extend(beside(public, &numbers, &mut maps)?.into_iter().map(share));
     Ok(columns)
 }
 

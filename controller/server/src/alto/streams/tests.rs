@@ -333,10 +333,14 @@ async fn five_thousand_streams_are_small_and_all_told() {
     assert!(each <= 20_000, "{each} bytes");
     show(&fixture, publication(100, 2));
     // How soon the last is told is the bench's figure.
-    for events in &mut all {
-        let (name, _) = events.next().await.unwrap();
-        assert_eq!(name, "application/merge-patch+json,c");
-    }
+    let told = async {
+        for events in &mut all {
+            let (name, _) = events.next().await.unwrap();
+            assert_eq!(name, "application/merge-patch+json,c");
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_mins(1), told).await;
+    told.expect("all are told");
 }
 
 /// What serves the listener's connections, by its usual bounds.
