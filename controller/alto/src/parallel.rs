@@ -1,4 +1,5 @@
 //! The same work over many values, on all processors. What comes of it does not depend on how many there are.
+//! `glimpse-aggregate` has the same: the two may not use each other.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
